@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// One folder in Sources is one target; the dependencies are the import table of docs/ARCHITECTURE.md.
+let package = Package(
+    name: "bailiwick",
+    products: [
+        .executable(name: "bailiwickd", targets: ["bailiwickd"]),
+        .executable(name: "bailiwick", targets: ["bailiwick"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit.git", from: "0.6.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .target(name: "OpenSSL", dependencies: ["COpenSSL"], swiftSettings: settings),
+        .target(name: "JSON", swiftSettings: settings),
+        .target(name: "Residency", swiftSettings: settings),
+        .target(name: "HTTP", dependencies: [nioCore], swiftSettings: settings),
+        .target(name: "TLS", dependencies: ["OpenSSL", "COpenSSL", nioCore], swiftSettings: settings),
+        .target(name: "Tokens", dependencies: ["OpenSSL", "JSON", "Residency"], swiftSettings: settings),
+        .target(name: "DecisionLog", dependencies: ["OpenSSL", "JSON", "Residency"], swiftSettings: settings),
+        .target(name: "S3", dependencies: ["OpenSSL", "CExpat", "Residency"], swiftSettings: settings),
+        .target(
+            name: "Stores",
+            dependencies: ["OpenSSL", "S3", "Residency", "DecisionLog", "TLS", nioCore, nioPosix],
+            swiftSettings: settings),
+        .target(
+            name: "Settings",
+            dependencies: ["OpenSSL", "JSON", "Residency", "Tokens", .product(name: "TOMLKit", package: "TOMLKit")],
+            swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

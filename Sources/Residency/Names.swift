@@ -1,0 +1,61 @@
+/// A name of one kind: 1 to 128 bytes of `[A-Za-z0-9._@+-]`, so that comparing two of them as Swift strings
+/// is comparing bytes (no Unicode equivalence can make two names one).
+package struct Name<Kind>: Hashable, Comparable, Sendable {
+    package let text: String
+
+    /// Parses a name; nil when it is empty, longer than 128 bytes or holds another byte.
+    package init?(_ text: String) {
+        guard (1...128).contains(text.utf8.count), text.utf8.allSatisfy(Self.isAllowed) else { return nil }
+        self.text = text
+    }
+
+    package static func < (left: Name, right: Name) -> Bool {
+        left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "@"),
+            UInt8(ascii: "+"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+}
+
+extension Name: CustomStringConvertible {
+    package var description: String { text }
+}
+
+/// What a `DatacenterName` names.
+package enum DatacenterKind {}
+/// What a `PrincipalName` names.
+package enum PrincipalKind {}
+/// What a `GatewayName` names.
+package enum GatewayKind {}
+/// What a `BucketName` names.
+package enum BucketKind {}
+
+package typealias DatacenterName = Name<DatacenterKind>
+package typealias PrincipalName = Name<PrincipalKind>
+package typealias GatewayName = Name<GatewayKind>
+package typealias BucketName = Name<BucketKind>
+
+/// Whose object it is: the bytes that a store's mailbox rule takes from a key. Compared as bytes.
+package struct Mailbox: Hashable, Sendable {
+    package let utf8: [UInt8]
+
+    package init(utf8: [UInt8]) { self.utf8 = utf8 }
+}
+
+/// A datacenter and the one jurisdiction it lies in.
+package struct Place: Hashable, Sendable {
+    package let datacenter: DatacenterName
+    package let jurisdiction: Jurisdiction
+
+    package init(datacenter: DatacenterName, jurisdiction: Jurisdiction) {
+        self.datacenter = datacenter
+        self.jurisdiction = jurisdiction
+    }
+}

@@ -1,0 +1,105 @@
+/// Everything that the rule may look at, as values: no clock, no I/O. The same question can be rebuilt by an auditor from
+/// one log entry, the settings snapshot it names and the tokens kept as evidence.
+package struct Question: Sendable {
+    package var operation: Operation
+    package var access: Access
+    /// Does the principal address this store, in a role that covers the operation?
+    package var isEntitled: Bool
+    package var principal: PrincipalName
+    /// SHA-256 of the caller's certificate (32 bytes), nil where it presented none.
+    package var certificate: [UInt8]?
+    package var gatewayName: GatewayName
+    package var gateway: Place
+    /// The principal's own datacenter.
+    package var office: Place
+    package var location: Location
+    /// Where a copy will lie.
+    package var destination: Place?
+    package var store: StorePolicy
+    package var mailbox: MailboxScope
+    package var areas: [Area]
+    package var object: ObjectState
+    /// The caller puts a condition on an entity tag (`If-Match`, `If-None-Match`), which confirms a guessed message.
+    package var hasEntityTagCondition: Bool
+    /// Ten foreign overwrites were answered in this minute: DESIGN 3.7.
+    package var areForeignWritesSuspended: Bool
+    package var time: Timestamp
+    package var authorizations: [PresentedAuthorization]
+
+    package init(
+        operation: Operation, access: Access, isEntitled: Bool, principal: PrincipalName, certificate: [UInt8]?,
+        gatewayName: GatewayName, gateway: Place, office: Place, location: Location, destination: Place? = nil,
+        store: StorePolicy, mailbox: MailboxScope, areas: [Area], object: ObjectState = .notLocated,
+        hasEntityTagCondition: Bool = false, areForeignWritesSuspended: Bool = false, time: Timestamp,
+        authorizations: [PresentedAuthorization] = []
+    ) {
+        self.operation = operation
+        self.access = access
+        self.isEntitled = isEntitled
+        self.principal = principal
+        self.certificate = certificate
+        self.gatewayName = gatewayName
+        self.gateway = gateway
+        self.office = office
+        self.location = location
+        self.destination = destination
+        self.store = store
+        self.mailbox = mailbox
+        self.areas = areas
+        self.object = object
+        self.hasEntityTagCondition = hasEntityTagCondition
+        self.areForeignWritesSuspended = areForeignWritesSuspended
+        self.time = time
+        self.authorizations = authorizations
+    }
+}
+
+/// The network that a caller calls from.
+package enum Location: Hashable, Sendable {
+    case datacenter(Place)
+    /// An address in no configured network: foreign to every store.
+    case nowhere
+    /// `location = "off"`: the network is not looked at.
+    case notConsidered
+}
+
+/// What of a store's settings the rule depends on.
+package struct StorePolicy: Hashable, Sendable {
+    package enum Untagged: String, Hashable, Sendable, CaseIterable { case refuse, adopt }
+    package enum ForeignWrites: String, Hashable, Sendable, CaseIterable { case refuse, create, any }
+
+    package let place: Place
+    package let untagged: Untagged
+    package let foreignWrites: ForeignWrites
+
+    package init(place: Place, untagged: Untagged, foreignWrites: ForeignWrites) {
+        self.place = place
+        self.untagged = untagged
+        self.foreignWrites = foreignWrites
+    }
+}
+
+/// What a look at the store found under the key.
+package enum ObjectState: Hashable, Sendable {
+    /// Nobody looked yet.
+    case notLocated
+    case absent
+    /// Present, with a tag whose seal verifies.
+    case tagged(ResidencyFacts)
+    /// Present, without a tag.
+    case untagged
+    /// Present, with a tag that does not parse or verify, or whose key this gateway does not hold.
+    case tagInvalid
+}
+
+/// What a verified residency tag says of where an object belongs.
+package struct ResidencyFacts: Hashable, Sendable {
+    package let place: Place
+    /// When the object was received, in unix seconds.
+    package let receivedSeconds: Int64
+
+    package init(place: Place, receivedSeconds: Int64) {
+        self.place = place
+        self.receivedSeconds = receivedSeconds
+    }
+}
