@@ -1,0 +1,22 @@
+/// An S3 object key: 1 to 1,024 bytes of valid UTF-8 without NUL, never normalised, compared and ordered as bytes.
+/// What is decided is the very key that storage opens; it is parsed once.
+package struct ObjectKey: Hashable, Comparable, Sendable {
+    /// The most bytes that a key may have (S3's own limit).
+    package static let bytesMax = 1024
+
+    package let utf8: [UInt8]
+
+    /// Nil when the bytes are no key.
+    package init?(utf8 bytes: [UInt8]) {
+        guard (1...Self.bytesMax).contains(bytes.count), !bytes.contains(0),
+            String(validating: bytes, as: UTF8.self) != nil
+        else { return nil }
+        utf8 = bytes
+    }
+
+    package static func < (left: ObjectKey, right: ObjectKey) -> Bool { left.utf8.lexicographicallyPrecedes(right.utf8) }
+}
+
+extension ObjectKey: CustomStringConvertible {
+    package var description: String { String(decoding: utf8, as: UTF8.self) }
+}
