@@ -1,0 +1,44 @@
+# make demo, make test, make lint, make build; `make help` says what each does.
+SHELL := /bin/bash
+BUILD_PACKAGES := libssl-dev libsystemd-dev libexpat1-dev pkg-config openssl
+TEST_PACKAGES := $(BUILD_PACKAGES) curl python3 golang-go golang-golang-x-mod-dev libpython3.11-testsuite
+DEMO_PACKAGES := $(BUILD_PACKAGES) curl python3 libpython3.11-testsuite attr
+
+.PHONY: help build release demo test lint fuzz figures clean
+
+help:
+	@echo 'make demo     build, start two gateways on loopback and walk through a refused and an authorised read (KEEP=1 leaves them up)'
+	@echo 'make test     run every test that this machine can run'
+	@echo 'make lint     check format and the import table'
+	@echo 'make release  the static, optimised binaries in .build/release'
+	@echo 'make fuzz     run every fuzz target for SECONDS=30'
+	@echo 'make figures  measure the figures that README quotes'
+
+build:
+	@.ci/packages $(BUILD_PACKAGES)
+	swift build
+
+release:
+	@.ci/packages $(BUILD_PACKAGES)
+	swift build -c release --static-swift-stdlib --product bailiwickd
+	swift build -c release --static-swift-stdlib --product bailiwick
+
+demo:
+	@.ci/packages $(DEMO_PACKAGES)
+	@$(MAKE) --no-print-directory release
+	@demo/run $(if $(KEEP),--keep)
+
+test:
+	@.ci/packages $(TEST_PACKAGES)
+	Tests/run
+
+lint:
+	@.ci/packages $(BUILD_PACKAGES)
+	swift format lint -s -r --configuration .swift-format Sources Tests Package.swift
+	.ci/lint-imports
+
+fuzz:
+	Tests/Fuzz/run $(or $(SECONDS),30)
+
+clean:
+	rm -rf .build .demo
