@@ -1,0 +1,90 @@
+import Foundation
+import Testing
+
+/// An unauthorised read must not compile: code outside `DecisionLog` cannot make a `Permit`, copy one, or use one twice.
+/// Each snippet is type-checked against the modules that this very test run built.
+@Suite struct PermitTests {
+    struct Snippet: CustomTestStringConvertible, Sendable {
+        let name: String
+        let body: String
+        /// What the compiler must say; nil when the snippet must compile.
+        let error: String?
+
+        var testDescription: String { name }
+    }
+
+    static let snippets = [
+        Snippet(
+            name: "using a permit that was handed over compiles",
+            body: """
+                func use(_ permit: consuming Permit, _ bucket: BucketName) -> Bool {
+                    (try? permit.redeem(bucket: bucket, operation: .getObject, target: [], identity: .none)) != nil
+                }
+                """,
+            error: nil),
+        Snippet(
+            name: "making a permit does not compile",
+            body: """
+                func forge(_ release: Release) -> Permit { Permit(index: 0, release: release) }
+                """,
+            error: "'Permit' initializer is inaccessible due to 'internal' protection level"),
+        Snippet(
+            name: "extending Permit with an initialiser does not compile",
+            body: """
+                extension Permit {
+                    init(forged release: Release) { self.index = 0; self.release = release }
+                }
+                """,
+            error: "'release' is inaccessible due to 'private' protection level"),
+        Snippet(
+            name: "using a permit twice does not compile",
+            body: """
+                func useTwice(_ permit: consuming Permit, _ bucket: BucketName) {
+                    _ = try? permit.redeem(bucket: bucket, operation: .getObject, target: [], identity: .none)
+                    _ = try? permit.redeem(bucket: bucket, operation: .getObject, target: [], identity: .none)
+                }
+                """,
+            error: "'permit' consumed more than once"),
+        Snippet(
+            name: "keeping a permit and handing it on does not compile",
+            body: """
+                func keep(_ permit: borrowing Permit) -> Permit { permit }
+                """,
+            error: "'permit' is borrowed and cannot be consumed"),
+    ]
+
+    @Test(arguments: snippets)
+    func holds(_ snippet: Snippet) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("permit-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let source = folder.appendingPathComponent("snippet.swift")
+        try Data("import DecisionLog\nimport Residency\n\(snippet.body)\n".utf8).write(to: source)
+        let (status, output) = try check(source)
+        if let error = snippet.error {
+            #expect(status != 0)
+            #expect(output.contains(error), "\(output)")
+        } else {
+            #expect(status == 0, "\(output)")
+        }
+    }
+
+    /// Runs the whole front end without making code: ownership is checked after type checking.
+    private func check(_ source: URL) throws -> (Int32, String) {
+        let products = Bundle.allBundles.map(\.bundleURL).first { $0.pathExtension == "xctest" }?.deletingLastPathComponent()
+            ?? URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [
+            "swiftc", "-emit-sil", "-o", "/dev/null", "-parse-as-library", "-swift-version", "6", "-package-name",
+            "bailiwick", "-module-name", "Outsider", "-I", products.appendingPathComponent("Modules").path, source.path,
+        ]
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        try process.run()
+        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (process.terminationStatus, output)
+    }
+}

@@ -1,0 +1,65 @@
+import Foundation
+
+/// One running `bailiwickd`.
+public final class Daemon: @unchecked Sendable {
+    public let process = Process()
+    public let outputPath: String
+    private let socket: String
+
+    public init(settings: String, socket: String, arguments: [String] = [], environment: [String: String] = [:]) throws {
+        self.socket = socket
+        outputPath = settings + ".out"
+        FileManager.default.createFile(atPath: outputPath, contents: nil)
+        process.executableURL = URL(fileURLWithPath: "\(products)/bailiwickd")
+        process.arguments = ["--config", settings] + arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        let output = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath))
+        process.standardOutput = output
+        process.standardError = output
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+    }
+
+    public var output: String { (try? String(contentsOfFile: outputPath, encoding: .utf8)) ?? "" }
+    public var pid: Int32 { process.processIdentifier }
+
+    /// Asks `/ready` on the operators' Unix socket until it says yes.
+    public func waitUntilReady(seconds: Double = 20) throws {
+        let deadline = Date().addingTimeInterval(seconds)
+        while Date() < deadline {
+            guard process.isRunning else { throw TestFailure("bailiwickd ended: \(output)") }
+            let answer = try run([
+                "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", socket, "http://localhost/ready",
+            ])
+            if answer.text == "200" { return }
+            usleep(20_000)
+        }
+        throw TestFailure("bailiwickd is not ready: \(output)")
+    }
+
+    /// Waits until the output holds a text.
+    public func waitForOutput(_ text: String, seconds: Double = 10) throws {
+        let deadline = Date().addingTimeInterval(seconds)
+        while !output.contains(text) {
+            guard Date() < deadline else { throw TestFailure("no \(text) in: \(output)") }
+            usleep(10_000)
+        }
+    }
+
+    public func signal(_ number: Int32) { Foundation.kill(pid, number) }
+
+    /// SIGTERM, and its exit status.
+    @discardableResult
+    public func stop() -> Int32 {
+        if process.isRunning { process.terminate() }
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+
+    public func kill() {
+        if process.isRunning {
+            signal(SIGKILL)
+            process.waitUntilExit()
+        }
+    }
+}
