@@ -1,0 +1,139 @@
+/// Base64 (RFC 4648), strict in both directions: canonical bits, exact padding, no white space.
+package enum Base64: Sendable {
+    /// Section 4, with padding.
+    case standard
+    /// Section 5, without padding: what JOSE uses (RFC 7515, section 2).
+    case url
+
+    private var alphabet: StaticString {
+        switch self {
+        case .standard: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        case .url: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        }
+    }
+
+    private static let standardDigits = Array(Base64.standard.alphabet.description.utf8)
+    private static let urlDigits = Array(Base64.url.alphabet.description.utf8)
+    private static let standardValues = values(of: standardDigits)
+    private static let urlValues = values(of: urlDigits)
+
+    /// Appends the encoding of `bytes`.
+    package func append(_ bytes: Span<UInt8>, to text: inout [UInt8]) {
+        let digits = self == .url ? Self.urlDigits : Self.standardDigits
+        text.reserveCapacity(text.count + (bytes.count + 2) / 3 * 4)
+        var at = 0
+        while at + 3 <= bytes.count {
+            let word = UInt32(bytes[at]) << 16 | UInt32(bytes[at + 1]) << 8 | UInt32(bytes[at + 2])
+            text.append(digits[Int(word >> 18)])
+            text.append(digits[Int(word >> 12 & 63)])
+            text.append(digits[Int(word >> 6 & 63)])
+            text.append(digits[Int(word & 63)])
+            at += 3
+        }
+        let rest = bytes.count - at
+        guard rest > 0 else { return }
+        let word = UInt32(bytes[at]) << 16 | (rest == 2 ? UInt32(bytes[at + 1]) << 8 : 0)
+        text.append(digits[Int(word >> 18)])
+        text.append(digits[Int(word >> 12 & 63)])
+        if rest == 2 { text.append(digits[Int(word >> 6 & 63)]) }
+        if self == .standard { text.append(contentsOf: repeatElement(UInt8(ascii: "="), count: 3 - rest)) }
+    }
+
+    /// The encoding as text.
+    package func encode(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        append(bytes.span, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The bytes that `text` encodes; nil unless it is their one canonical encoding.
+    package func decode(_ text: Span<UInt8>) -> [UInt8]? {
+        var count = text.count
+        if self == .standard {
+            guard count % 4 == 0 else { return nil }
+            var padding = 0
+            while padding < 2, count > 0, text[count - 1] == UInt8(ascii: "=") {
+                padding += 1
+                count -= 1
+            }
+        }
+        guard count % 4 != 1 else { return nil }
+        let values = self == .url ? Self.urlValues : Self.standardValues
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count * 3 / 4)
+        var word: UInt32 = 0
+        for at in 0..<count {
+            let value = values[Int(text[at])]
+            guard value < 64 else { return nil }
+            word = word << 6 | UInt32(value)
+            if at % 4 == 3 {
+                bytes.append(UInt8(truncatingIfNeeded: word >> 16))
+                bytes.append(UInt8(truncatingIfNeeded: word >> 8))
+                bytes.append(UInt8(truncatingIfNeeded: word))
+                word = 0
+            }
+        }
+        switch count % 4 {
+        case 2:
+            guard word & 15 == 0 else { return nil }
+            bytes.append(UInt8(truncatingIfNeeded: word >> 4))
+        case 3:
+            guard word & 3 == 0 else { return nil }
+            bytes.append(UInt8(truncatingIfNeeded: word >> 10))
+            bytes.append(UInt8(truncatingIfNeeded: word >> 2))
+        default: break
+        }
+        return bytes
+    }
+
+    /// The bytes that `text` encodes; nil unless it is their one canonical encoding.
+    package func decode(_ text: String) -> [UInt8]? { decode(Array(text.utf8).span) }
+
+    private static func values(of digits: [UInt8]) -> [UInt8] {
+        var values = [UInt8](repeating: 64, count: 256)
+        for (value, digit) in digits.enumerated() { values[Int(digit)] = UInt8(value) }
+        return values
+    }
+}
+
+/// Lower-case hexadecimal.
+package enum Hex {
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    /// Appends two digits for each byte.
+    package static func append(_ bytes: Span<UInt8>, to text: inout [UInt8]) {
+        for at in bytes.indices {
+            text.append(digits[Int(bytes[at] >> 4)])
+            text.append(digits[Int(bytes[at] & 15)])
+        }
+    }
+
+    /// Two digits for each byte.
+    package static func encode(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        append(bytes.span, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The bytes of an even number of digits, in either case; nil for anything else.
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
+        let digits = Array(text.utf8)
+        guard digits.count % 2 == 0 else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(digits.count / 2)
+        for at in stride(from: 0, to: digits.count, by: 2) {
+            guard let high = value(digits[at]), let low = value(digits[at + 1]) else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        return bytes
+    }
+
+    private static func value(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/// Appends pieces of JSON to bytes: for entries, written by hand in a fixed order, without objects.
+package enum JSONText {
+    private static let hexDigits = Array("0123456789abcdef".utf8)
+
+    /// A string with the fewest escapes that RFC 8259 asks for. The bytes are valid UTF-8.
+    package static func append(string utf8: some Sequence<UInt8>, to text: inout [UInt8]) {
+        text.append(UInt8(ascii: "\""))
+        for byte in utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                text.append(UInt8(ascii: "\\"))
+                text.append(byte)
+            case 0..<0x20:
+                text.append(contentsOf: "\\u00".utf8)
+                text.append(hexDigits[Int(byte >> 4)])
+                text.append(hexDigits[Int(byte & 15)])
+            default: text.append(byte)
+            }
+        }
+        text.append(UInt8(ascii: "\""))
+    }
+
+    /// A string, or `null`.
+    package static func append(optional value: String?, to text: inout [UInt8]) {
+        if let value { append(string: value.utf8, to: &text) } else { appendNull(to: &text) }
+    }
+
+    /// A number in decimal.
+    package static func append(integer value: some FixedWidthInteger, to text: inout [UInt8]) {
+        if value == 0 { return text.append(UInt8(ascii: "0")) }
+        if value < 0 { text.append(UInt8(ascii: "-")) }
+        let start = text.count
+        var rest = UInt64(value.magnitude)
+        while rest > 0 {
+            text.append(UInt8(ascii: "0") + UInt8(rest % 10))
+            rest /= 10
+        }
+        text[start...].reverse()
+    }
+
+    package static func append(bool value: Bool, to text: inout [UInt8]) {
+        text.append(contentsOf: value ? "true".utf8 : "false".utf8)
+    }
+
+    package static func appendNull(to text: inout [UInt8]) { text.append(contentsOf: "null".utf8) }
+}

@@ -1,0 +1,65 @@
+/// A JSON text (RFC 8259), read strictly: for tokens and settings snapshots, where two readers must never see two things.
+package enum JSONValue: Sendable {
+    case null
+    case bool(Bool)
+    /// A number without fraction and exponent that fits 64 bits.
+    case integer(Int64)
+    /// Any other number, as it stands.
+    case number(String)
+    case string(JSONString)
+    case array([JSONValue])
+    case object(JSONObject)
+}
+
+/// A string by its UTF-8 bytes: Swift's own comparison takes canonically equivalent texts for one.
+package struct JSONString: Hashable, Sendable {
+    package let utf8: [UInt8]
+
+    package init(utf8: [UInt8]) { self.utf8 = utf8 }
+    package init(_ text: String) { utf8 = Array(text.utf8) }
+
+    package var text: String { String(decoding: utf8, as: UTF8.self) }
+}
+
+/// An object: its members in the order in which they stand, no two of one name.
+package struct JSONObject: Sendable {
+    package let members: [(name: JSONString, value: JSONValue)]
+
+    package init(members: [(name: JSONString, value: JSONValue)]) { self.members = members }
+
+    /// The member of that name, compared as bytes.
+    package subscript(_ name: String) -> JSONValue? {
+        members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
+    }
+}
+
+extension JSONValue {
+    package var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
+    package var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    package var string: String? { if case .string(let value) = self { value.text } else { nil } }
+    package var utf8: [UInt8]? { if case .string(let value) = self { value.utf8 } else { nil } }
+    package var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
+    package var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    package var isNull: Bool { if case .null = self { true } else { false } }
+}
+
+/// Where and why a text is no strict JSON.
+package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Problem: String, Hashable, Sendable {
+        case tooLarge = "the text is too large"
+        case tooDeep = "nested too deeply"
+        case notUTF8 = "not UTF-8"
+        case unexpected = "unexpected byte"
+        case unexpectedEnd = "the text ends early"
+        case trailingBytes = "bytes after the value"
+        case duplicateName = "two members of one name"
+        case badNumber = "malformed number"
+        case badString = "malformed string"
+    }
+
+    package let problem: Problem
+    /// Offset of the byte at fault.
+    package let offset: Int
+
+    package var description: String { "\(problem.rawValue) at offset \(offset)" }
+}
