@@ -3,7 +3,18 @@ package struct Timestamp: Hashable, Comparable, Sendable {
     package let microseconds: Int64
 
     package init(microseconds: Int64) { self.microseconds = microseconds }
-    package init(seconds: Int64) { microseconds = seconds * 1_000_000 }
+
+    /// Saturates: a token may name any second.
+    package init(seconds: Int64) {
+        let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        microseconds = overflows ? (seconds < 0 ? .min : .max) : product
+    }
+
+    /// Later by that many seconds; saturates.
+    package func adding(seconds: Int64) -> Timestamp {
+        let (sum, overflows) = microseconds.addingReportingOverflow(Timestamp(seconds: seconds).microseconds)
+        return overflows ? Timestamp(microseconds: seconds < 0 ? .min : .max) : Timestamp(microseconds: sum)
+    }
 
     /// Whole seconds, rounded towards the past.
     package var seconds: Int64 {
@@ -90,8 +101,13 @@ extension Timestamp {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// What four digits of year can say: a time outside is written as the nearest inside.
+    private static let writable = -62_135_596_800_000_000...253_402_300_799_999_999 as ClosedRange<Int64>
+
     /// Appends the 27 bytes of `rfc3339`.
     package func appendRFC3339(to bytes: inout [UInt8]) {
+        let microseconds = min(max(microseconds, Self.writable.lowerBound), Self.writable.upperBound)
+        let seconds = Timestamp(microseconds: microseconds).seconds
         let civil = CivilTime(unixSeconds: seconds)
         Self.append(civil.year, digits: 4, to: &bytes)
         bytes.append(UInt8(ascii: "-"))

@@ -1,0 +1,104 @@
+/// How the readers stand to one owner, from least to most.
+enum Relation: Int, Comparable {
+    /// Every reader is in the owner's own jurisdiction.
+    case home
+    /// Some reader is in another jurisdiction, but in one area with the owner.
+    case area
+    /// Some reader crosses the owner's border.
+    case foreign
+
+    static func < (left: Relation, right: Relation) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// One part that a reader of DESIGN 3.1 plays.
+enum ReaderRole: CaseIterable {
+    case gateway, office, location, destination
+}
+
+extension Question {
+    /// How the reader in that role stands to `owner`; nil when nobody plays it here.
+    func relation(of role: ReaderRole, to owner: Jurisdiction) -> Relation? {
+        switch role {
+        case .gateway: relation(of: gateway.jurisdiction, to: owner)
+        case .office: relation(of: office.jurisdiction, to: owner)
+        case .location:
+            switch location {
+            case .datacenter(let place): relation(of: place.jurisdiction, to: owner)
+            case .nowhere: .foreign
+            case .notConsidered: nil
+            }
+        case .destination:
+            if let destination { relation(of: destination.jurisdiction, to: owner) } else { nil }
+        }
+    }
+
+    private func relation(of reader: Jurisdiction, to owner: Jurisdiction) -> Relation {
+        if reader == owner { return .home }
+        for area in areas where area.jurisdictions.contains(reader) && area.jurisdictions.contains(owner) {
+            return .area
+        }
+        return .foreign
+    }
+
+    /// `US (office), no known network (location)`: those who cross, for a person to read.
+    func crossing(_ owner: Jurisdiction) -> String {
+        let roles = ReaderRole.allCases.filter { relation(of: $0, to: owner) == .foreign }
+        return roles.map { "\(jurisdiction(of: $0)) (\($0))" }.joined(separator: ", ")
+    }
+
+    /// All readers, for a person to read.
+    var readers: String {
+        let roles = ReaderRole.allCases.filter { relation(of: $0, to: store.place.jurisdiction) != nil }
+        return roles.map { "\(jurisdiction(of: $0)) (\($0))" }.joined(separator: ", ")
+    }
+
+    private func jurisdiction(of role: ReaderRole) -> String {
+        switch role {
+        case .gateway: gateway.jurisdiction.code
+        case .office: office.jurisdiction.code
+        case .location:
+            switch location {
+            case .datacenter(let place): place.jurisdiction.code
+            case .nowhere: "no known network"
+            case .notConsidered: "not considered"
+            }
+        case .destination: destination?.jurisdiction.code ?? "none"
+        }
+    }
+}
+
+/// The owners of what is read (DESIGN 3.2): the store's jurisdiction and, once it is known, that of the object's tag.
+struct Owners {
+    let store: Place
+    let tag: Place?
+
+    /// Without repetition, in the order of the codes.
+    var inOrder: (Jurisdiction, Jurisdiction?) {
+        guard let tag, tag.jurisdiction != store.jurisdiction else { return (store.jurisdiction, nil) }
+        return store.jurisdiction < tag.jurisdiction
+            ? (store.jurisdiction, tag.jurisdiction) : (tag.jurisdiction, store.jurisdiction)
+    }
+
+    /// Are all datacenters in which `owner` has to do with the object among `names`? An object that lies in one
+    /// datacenter and is tagged for another of the same jurisdiction needs both.
+    func areNamed(in names: [String], for owner: Jurisdiction) -> Bool {
+        func isNamed(_ place: Place) -> Bool {
+            place.jurisdiction != owner || names.contains { isSameBytes($0, place.datacenter.text) }
+        }
+        return isNamed(store) && (tag.map(isNamed) ?? true)
+    }
+}
+
+/// Equality of UTF-8 bytes. `==` on strings is canonical equivalence: by it a KELVIN SIGN is a K, in a token too.
+func isSameBytes(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
+
+extension Rule {
+    /// The furthest relation that any reader has to `owner`.
+    static func relation(of question: Question, to owner: Jurisdiction) -> Relation {
+        var furthest = Relation.home
+        for role in ReaderRole.allCases {
+            if let relation = question.relation(of: role, to: owner) { furthest = max(furthest, relation) }
+        }
+        return furthest
+    }
+}

@@ -1,0 +1,137 @@
+/// One read as a grant must cover it.
+struct Reading {
+    /// What is known of when the object was received.
+    enum Receipt {
+        /// Not known yet: a range of the grant does not count against it.
+        case anyTime
+        case at(Timestamp)
+        /// There is no object: no range holds it.
+        case never
+    }
+
+    var owners: Owners
+    var mailbox: MailboxScope
+    var wanted: DataClasses
+    var received: Receipt
+
+    /// As far as the store alone says.
+    init(store question: Question, received: Receipt) {
+        owners = Owners(store: question.store.place, tag: nil)
+        mailbox = question.mailbox
+        wanted = question.wanted
+        self.received = received
+    }
+
+    /// With what the tag says.
+    init(object facts: ResidencyFacts, of question: Question) {
+        owners = Owners(store: question.store.place, tag: facts.place)
+        mailbox = question.mailbox
+        wanted = question.wanted
+        received = .at(Timestamp(seconds: facts.receivedSeconds))
+    }
+}
+
+/// What the borders of a read's owners say to its readers.
+enum Passage {
+    /// No border is crossed. The relation is `home` or `area`.
+    case open(Relation)
+    /// Every border crossed is granted.
+    case granted(Authority)
+    case refused(Reason, crossed: [Jurisdiction], judged: [JudgedAuthorization])
+
+    /// Would another time of receipt change the answer?
+    var isLimitedByReceipt: Bool {
+        if case .granted(let authority) = self { authority.isLimitedByReceipt } else { false }
+    }
+}
+
+/// What the grants that open a read have in common.
+struct Authority {
+    var crossed: [Jurisdiction]
+    var judged: [JudgedAuthorization]
+    var expiresSeconds = Int64.max
+    /// Some granting element has a `received` range.
+    var isLimitedByReceipt = false
+    /// Every owner's grants include one that opens content.
+    var opensContent = true
+    /// ETags may not be shown in a listing: some owner's entries may rest on a grant for traffic alone.
+    var withholdsFromListing = false
+    /// Every owner's grants include one without a `received` range.
+    var opensEveryReceipt = true
+    /// Every owner's grants include one with `relocate`.
+    var relocates = true
+
+    /// Adds what the grants of one more owner say.
+    mutating func join(_ coverage: Coverage) {
+        isLimitedByReceipt = isLimitedByReceipt || coverage.isLimitedByReceipt
+        opensContent = opensContent && coverage.opensContent
+        withholdsFromListing = withholdsFromListing || coverage.withholdsFromListing
+        opensEveryReceipt = opensEveryReceipt && coverage.opensEveryReceipt
+        relocates = relocates && coverage.relocates
+    }
+}
+
+extension Rule {
+    /// DESIGN 3.3 and 3.4 for one read.
+    static func passage(_ question: Question, _ reading: Reading, _ trace: inout Trace) -> Passage {
+        let (first, second) = reading.owners.inOrder
+        note(reading.owners, of: question, &trace)
+        let toFirst = relation(of: question, to: first)
+        let toSecond = second.map { relation(of: question, to: $0) } ?? .home
+        let furthest = max(toFirst, toSecond)
+        guard furthest == .foreign else {
+            trace.note("3.3", "no border is crossed")
+            return .open(furthest)
+        }
+        var crossed: [Jurisdiction] = []
+        if toFirst == .foreign { crossed.append(first) }
+        if let second, toSecond == .foreign { crossed.append(second) }
+        for owner in crossed { trace.note("3.3", "crosses the border of \(owner): \(question.crossing(owner))") }
+        guard !question.authorizations.isEmpty else {
+            trace.note("3.4", "no authorization is presented")
+            return .refused(.authorizationRequired, crossed: crossed, judged: [])
+        }
+        return authority(question, reading, over: crossed, &trace)
+    }
+
+    /// Different owners may be granted by different tokens; for one owner, one element of one token must cover the whole.
+    private static func authority(
+        _ question: Question, _ reading: Reading, over crossed: [Jurisdiction], _ trace: inout Trace
+    ) -> Passage {
+        var authority = Authority(
+            crossed: crossed,
+            judged: question.authorizations.map { _ in JudgedAuthorization(outcome: .malformed) })
+        var isGrantedByAll = true
+        for owner in crossed {
+            var coverage = Coverage()
+            for (index, presented) in question.authorizations.enumerated() {
+                let judged = coverage.judge(presented, for: owner, question, reading, token: index + 1, &trace)
+                authority.judged[index].take(judged)
+                if judged.outcome == .granted, case .verified(let grant) = presented {
+                    authority.expiresSeconds = min(authority.expiresSeconds, grant.expiresSeconds)
+                }
+            }
+            authority.join(coverage)
+            if !coverage.grants {
+                trace.note("3.4", "no authorization of \(owner) grants the read")
+                isGrantedByAll = false
+            }
+        }
+        if isGrantedByAll { return .granted(authority) }
+        // A token that granted one owner's share and not another's counts as out of scope.
+        let best = authority.judged.map(\.outcome).max() ?? .malformed
+        return .refused(best.refusal, crossed: crossed, judged: authority.judged)
+    }
+
+    private static func note(_ owners: Owners, of question: Question, _ trace: inout Trace) {
+        trace.note("3.1", "readers: \(question.readers)")
+        guard let tag = owners.tag else {
+            trace.note("3.2", "owner: \(owners.store.jurisdiction) (store, in \(owners.store.datacenter))")
+            return
+        }
+        trace.note(
+            "3.2",
+            "owners: \(owners.store.jurisdiction) (store, in \(owners.store.datacenter)), \(tag.jurisdiction) "
+                + "(tag, of \(tag.datacenter))")
+    }
+}
