@@ -120,6 +120,30 @@ package struct SHA256Digest: Hashable, Sendable {
         unsafe withUnsafeMutableBytes(of: &words) { unsafe $0.copyBytes(from: bytes) }
     }
 
+    /// Takes the 32 bytes that begin at `offset`, without an allocation. `offset + 32` is within the span.
+    package init(_ bytes: Span<UInt8>, at offset: Int) {
+        words = (0, 0, 0, 0)
+        let part = bytes.extracting(offset..<offset + 32)
+        unsafe part.withUnsafeBytes { part in
+            unsafe withUnsafeMutableBytes(of: &words) { unsafe $0.copyMemory(from: part) }
+        }
+    }
+
+    /// Writes the 32 bytes over those that begin at `offset`, without an allocation. `offset + 32` is within the array.
+    package func write(to bytes: inout [UInt8], at offset: Int) {
+        precondition(offset >= 0 && offset + 32 <= bytes.count)
+        unsafe withUnsafeBytes(of: words) { words in
+            unsafe bytes.withUnsafeMutableBytes { bytes in
+                unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<offset + 32]).copyMemory(from: words)
+            }
+        }
+    }
+
+    /// Appends the 32 bytes.
+    package func append(to bytes: inout [UInt8]) {
+        unsafe withUnsafeBytes(of: words) { unsafe bytes.append(contentsOf: $0) }
+    }
+
     /// The digest's 32 bytes.
     package var bytes: [UInt8] { unsafe withUnsafeBytes(of: words) { unsafe Array($0) } }
 
