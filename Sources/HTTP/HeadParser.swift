@@ -1,0 +1,99 @@
+internal import NIOCore
+
+/// Parses one whole head (request line, fields, empty line) in one pass.
+struct HeadParser {
+    let limits: Limits
+
+    /// - Parameter bytes: exactly the head, its last empty line included.
+    func parse(_ bytes: ByteBuffer) throws(FramingError) -> RequestHead {
+        let span = bytes.readableBytesUInt8Span
+        var at = 0
+        let (method, target) = try requestLine(span, &at)
+        let fields = try FieldBlock(limits: limits).parse(span, &at, fieldCountMax: limits.fieldCountMax)
+        var meaning = FieldMeaning()
+        for field in fields { try meaning.add(span.extracting(field.name), span.extracting(field.value), field.value) }
+        return try meaning.head(method: method, bytes: bytes, target: target, fields: fields)
+    }
+
+    /// `method SP target SP HTTP/1.1 CRLF` (RFC 9112, section 3).
+    private func requestLine(_ span: Span<UInt8>, _ at: inout Int) throws(FramingError) -> (
+        RequestHead.Method, Range<Int>
+    ) {
+        let methodStart = at
+        while at < span.count, Byte.isToken(span[at]) { at += 1 }
+        guard at > methodStart, at < span.count, span[at] == Byte.space else { throw .malformedRequestLine }
+        let method = Self.method(span.extracting(methodStart..<at))
+        at += 1
+        let targetStart = at
+        while at < span.count, span[at] > 0x20, span[at] < 0x7F { at += 1 }
+        guard at < span.count, span[at] == Byte.space else {
+            throw at < span.count && (span[at] == Byte.carriageReturn || span[at] == Byte.lineFeed)
+                ? .malformedRequestLine : .badTarget
+        }
+        let target = targetStart..<at
+        guard !target.isEmpty, span[targetStart] == UInt8(ascii: "/") else { throw .badTarget }
+        for index in target where span[index] == UInt8(ascii: "#") { throw .badTarget }
+        at += 1
+        let version = span.extracting(at..<min(at + 8, span.count))
+        guard version.count == 8, version.extracting(0..<5).equals("HTTP/"), Byte.isDigit(version[5]),
+            version[6] == UInt8(ascii: "."), Byte.isDigit(version[7])
+        else { throw .malformedRequestLine }
+        guard version[5] == UInt8(ascii: "1"), version[7] == UInt8(ascii: "1") else { throw .unsupportedVersion }
+        at += 8
+        try FieldBlock.endOfLine(span, &at, else: .malformedRequestLine)
+        guard at <= limits.requestLineBytesMax else { throw .requestLineTooLong }
+        return (method, target)
+    }
+
+    private static func method(_ name: Span<UInt8>) -> RequestHead.Method {
+        if name.equals("GET") { return .get }
+        if name.equals("PUT") { return .put }
+        if name.equals("HEAD") { return .head }
+        if name.equals("POST") { return .post }
+        if name.equals("DELETE") { return .delete }
+        if name.equals("OPTIONS") { return .options }
+        return .other
+    }
+}
+
+/// Parses the field lines of a head or of trailers, up to and with the empty line (RFC 9112, section 5).
+struct FieldBlock {
+    let limits: Limits
+
+    func parse(_ span: Span<UInt8>, _ at: inout Int, fieldCountMax: Int) throws(FramingError) -> [FieldPosition] {
+        var fields: [FieldPosition] = []
+        fields.reserveCapacity(16)
+        while at < span.count, span[at] != Byte.carriageReturn {
+            guard fields.count < fieldCountMax else { throw .tooManyFields }
+            fields.append(try fieldLine(span, &at))
+        }
+        try Self.endOfLine(span, &at, else: .malformedField)
+        return fields
+    }
+
+    private func fieldLine(_ span: Span<UInt8>, _ at: inout Int) throws(FramingError) -> FieldPosition {
+        let nameStart = at
+        while at < span.count, Byte.isToken(span[at]) { at += 1 }
+        // A space before the colon, an empty name and obs-fold all end here (RFC 9112, sections 5.1 and 5.2).
+        guard at > nameStart, at < span.count, span[at] == Byte.colon else { throw .malformedField }
+        let nameEnd = at
+        at += 1
+        while at < span.count, span[at] == Byte.space || span[at] == Byte.tab { at += 1 }
+        let valueStart = at
+        var valueEnd = at
+        while at < span.count, Byte.isFieldValue(span[at]) {
+            at += 1
+            if span[at - 1] != Byte.space, span[at - 1] != Byte.tab { valueEnd = at }
+        }
+        try Self.endOfLine(span, &at, else: .malformedField)
+        return FieldPosition(
+            nameStart: UInt16(nameStart), nameEnd: UInt16(nameEnd), valueStart: UInt16(valueStart),
+            valueEnd: UInt16(valueEnd))
+    }
+
+    /// Past CRLF, the only end of a line that is taken.
+    static func endOfLine(_ span: Span<UInt8>, _ at: inout Int, else error: FramingError) throws(FramingError) {
+        guard at + 2 <= span.count, span[at] == Byte.carriageReturn, span[at + 1] == Byte.lineFeed else { throw error }
+        at += 2
+    }
+}
