@@ -17,6 +17,15 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
+let testSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"), .enableExperimentalFeature("Lifetimes"), .treatAllWarnings(as: .error),
+]
+
+func test(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(target)Tests", dependencies: [.target(name: target)] + dependencies, swiftSettings: testSettings)
+}
+
 /// One folder in Sources is one target; the dependencies are the import table of docs/ARCHITECTURE.md.
 let package = Package(
     name: "bailiwick",
@@ -43,12 +52,46 @@ let package = Package(
         .target(name: "S3", dependencies: ["OpenSSL", "CExpat", "Residency"], swiftSettings: settings),
         .target(
             name: "Stores",
-            dependencies: ["OpenSSL", "S3", "Residency", "DecisionLog", "TLS", nioCore, nioPosix],
+            dependencies: ["OpenSSL", "JSON", "S3", "Residency", "DecisionLog", "TLS", nioCore, nioPosix],
             swiftSettings: settings),
         .target(
             name: "Settings",
             dependencies: ["OpenSSL", "JSON", "Residency", "Tokens", .product(name: "TOMLKit", package: "TOMLKit")],
             swiftSettings: settings),
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings", nioCore,
+                nioPosix,
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "bailiwickd",
+            dependencies: ["Gateway", "Settings", "DecisionLog", "OpenSSL", "Residency", "CSystemd", nioPosix, arguments],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "bailiwick",
+            dependencies: [
+                "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings", nioCore,
+                nioPosix, arguments,
+            ],
+            swiftSettings: settings),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testSettings),
+        test("OpenSSL", ["TestSupport"]),
+        test("JSON"),
+        test("Residency"),
+        test("Tokens", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
+        test("HTTP", [nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), nioEmbedded]),
+        test("TLS", ["OpenSSL", nioCore, nioPosix, nioEmbedded, "TestSupport"]),
+        test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
+        test("S3", ["OpenSSL", "Residency", "TestSupport"]),
+        test("Stores", ["OpenSSL", "JSON", "S3", "Residency", "DecisionLog", nioCore, nioPosix, "TestSupport"]),
+        test("Settings", ["OpenSSL", "JSON", "Residency", "Tokens", "TestSupport"]),
+        test("Gateway", ["HTTP", "Residency", "DecisionLog", "S3", nioCore, nioEmbedded, "TestSupport"]),
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "Residency", "TestSupport"],
+            path: "Tests/Conformance", exclude: ["tlog"], swiftSettings: testSettings),
     ],
     swiftLanguageModes: [.v6]
 )

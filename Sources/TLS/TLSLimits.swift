@@ -1,0 +1,14 @@
+/// The bounds of one connection's TLS.
+package enum TLSLimits {
+    /// Plaintext that may be queued before the handshake is done.
+    package static let earlyPlaintextBytesMax = 64 << 10
+    /// Records that may be held undecrypted; more is no TLS.
+    package static let incomingBytesMax = 1 << 20
+    /// Plaintext handed on in one read.
+    package static let readBytesMax = 256 << 10
+    package static let handshakeSecondsMax: Int64 = 10
+    /// How long the other side's close_notify is waited for.
+    package static let closeSecondsMax: Int64 = 5
+    /// Plaintext that is encrypted before it is handed to the socket.
+    package static let writeBytesMax = 48 << 10
+}

@@ -1,0 +1,176 @@
+internal import COpenSSL
+internal import NIOCore
+
+/// One `SSL`, between two buffers: what came from the socket, and what is to go to it. Knows no channel.
+@safe final class TLSSession {
+    /// What a call of OpenSSL came to.
+    enum Outcome {
+        case done
+        /// More bytes from the other side are needed.
+        case starved
+        /// close_notify came.
+        case closed
+        case failed(TLSError)
+    }
+
+    let context: TLSContext
+    private let ssl: OpaquePointer
+    /// Records that the other side sent and OpenSSL has not taken.
+    var incoming = ByteBuffer()
+    /// Records that are to be sent: all of a flush in one buffer.
+    var outgoing: ByteBuffer
+
+    init?(_ context: TLSContext, allocator: ByteBufferAllocator) {
+        guard let ssl = unsafe SSL_new(context.pointer) else { return nil }
+        self.context = context
+        unsafe self.ssl = ssl
+        outgoing = allocator.buffer(capacity: 0)
+        guard let method = unsafe BufferBIO.method, let bio = unsafe BIO_new(method) else { return nil }
+        unsafe BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
+        unsafe BIO_set_init(bio, 1)
+        unsafe SSL_set_bio(ssl, bio, bio)
+        switch context.configuration.role {
+        case .server: unsafe SSL_set_accept_state(ssl)
+        case .client:
+            unsafe SSL_set_connect_state(ssl)
+            if let name = context.configuration.serverName {
+                _ = unsafe bailiwick_ssl_set_server_name(ssl, name)
+                // An address is matched against IP names, everything else against DNS names (RFC 6125).
+                guard let parameters = unsafe SSL_get0_param(ssl) else { return nil }
+                if unsafe X509_VERIFY_PARAM_set1_ip_asc(parameters, name) != 1 {
+                    ERR_clear_error()
+                    guard unsafe SSL_set1_host(ssl, name) == 1 else { return nil }
+                }
+            }
+        }
+    }
+
+    deinit { unsafe SSL_free(ssl) }
+
+    func handshake() -> Outcome {
+        ERR_clear_error()
+        let result = unsafe SSL_do_handshake(ssl)
+        return result == 1 ? .done : outcome(result, isHandshake: true)
+    }
+
+    /// Decrypts what is there into `buffer`, up to `bytesMax`.
+    func read(into buffer: inout ByteBuffer, bytesMax: Int) -> Outcome {
+        var total = 0
+        while total < bytesMax {
+            ERR_clear_error()
+            var count = 0
+            var result: Int32 = 0
+            unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 16 << 10) { space in
+                result = unsafe SSL_read_ex(ssl, space.baseAddress, min(space.count, bytesMax - total), &count)
+                return result == 1 ? count : 0
+            }
+            guard result == 1 else { return outcome(result, isHandshake: false) }
+            total += count
+        }
+        return .done
+    }
+
+    /// Encrypts all of `buffer`.
+    func write(_ buffer: ByteBuffer) -> Outcome {
+        guard buffer.readableBytes > 0 else { return .done }
+        ERR_clear_error()
+        var written = 0
+        let result = unsafe buffer.withUnsafeReadableBytes { bytes in
+            unsafe SSL_write_ex(ssl, bytes.baseAddress, bytes.count, &written)
+        }
+        return result == 1 ? .done : outcome(result, isHandshake: false)
+    }
+
+    /// Sends close_notify. Not called twice: a second call while data is queued kills the connection.
+    func shutdown() {
+        ERR_clear_error()
+        _ = unsafe SSL_shutdown(ssl)
+        ERR_clear_error()
+    }
+
+    var wasResumed: Bool { unsafe SSL_session_reused(ssl) == 1 }
+
+    var isTLS13: Bool { unsafe SSL_version(ssl) == TLS1_3_VERSION }
+
+    /// The other side's certificate, once the handshake is done.
+    var peer: PeerCertificate? {
+        guard let certificate = unsafe SSL_get0_peer_certificate(ssl) else { return nil }
+        return unsafe PeerCertificate(certificate, intermediates: PeerChain.intermediates(ssl))
+    }
+
+    private func outcome(_ result: Int32, isHandshake: Bool) -> Outcome {
+        switch unsafe SSL_get_error(ssl, result) {
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .starved
+        case SSL_ERROR_ZERO_RETURN: return .closed
+        default: return .failed(error(isHandshake: isHandshake))
+        }
+    }
+
+    private func error(isHandshake: Bool) -> TLSError {
+        let code = ERR_peek_error()
+        defer { ERR_clear_error() }
+        guard isHandshake else { return .protocolError(reason: reason(code)) }
+        let verification = unsafe SSL_get_verify_result(ssl)
+        switch bailiwick_error_reason(code) {
+        case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return .noCertificate
+        case SSL_R_CERTIFICATE_VERIFY_FAILED: return TLSContext.error(verifying: verification)
+        case SSL_R_HTTP_REQUEST, SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTPS_PROXY_REQUEST, SSL_R_BAD_RECORD_TYPE:
+            return .notTLS
+        default: return .handshakeFailed(reason: reason(code))
+        }
+    }
+
+    private func reason(_ code: UInt) -> String {
+        guard let text = unsafe ERR_reason_error_string(code) else { return "unknown" }
+        return unsafe String(cString: text)
+    }
+}
+
+/// A BIO that reads and writes a session's buffers.
+private enum BufferBIO {
+    /// Lives as long as the process.
+    nonisolated(unsafe) static let method: OpaquePointer? = {
+        let kind = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
+        guard let method = unsafe BIO_meth_new(kind, "bailiwick") else { return nil }
+        unsafe BIO_meth_set_read(method, read)
+        unsafe BIO_meth_set_write(method, write)
+        unsafe BIO_meth_set_ctrl(method, control)
+        return unsafe method
+    }()
+
+    private static func session(_ bio: OpaquePointer?) -> TLSSession? {
+        guard let bio = unsafe bio, let data = unsafe BIO_get_data(bio) else { return nil }
+        return unsafe Unmanaged<TLSSession>.fromOpaque(data).takeUnretainedValue()
+    }
+
+    private static let read: @convention(c) (OpaquePointer?, UnsafeMutablePointer<CChar>?, Int32) -> Int32 = {
+        bio, into, count in
+        guard let session = unsafe session(bio), let into = unsafe into, count > 0 else { return -1 }
+        unsafe bailiwick_bio_clear_retry(bio)
+        let available = min(session.incoming.readableBytes, Int(count))
+        guard available > 0 else {
+            unsafe bailiwick_bio_set_retry_read(bio)
+            return -1
+        }
+        unsafe session.incoming.readWithUnsafeReadableBytes { bytes in
+            if let from = bytes.baseAddress {
+                unsafe UnsafeMutableRawPointer(into).copyMemory(from: from, byteCount: available)
+            }
+            return available
+        }
+        return Int32(available)
+    }
+
+    private static let write: @convention(c) (OpaquePointer?, UnsafePointer<CChar>?, Int32) -> Int32 = {
+        bio, from, count in
+        guard let session = unsafe session(bio), let from = unsafe from, count > 0 else { return -1 }
+        unsafe bailiwick_bio_clear_retry(bio)
+        unsafe session.outgoing.writeBytes(UnsafeRawBufferPointer(start: from, count: Int(count)))
+        return count
+    }
+
+    private static let control: @convention(c) (OpaquePointer?, Int32, Int, UnsafeMutableRawPointer?) -> Int = {
+        _, command, _, _ in
+        command == BIO_CTRL_FLUSH ? 1 : 0
+    }
+}
