@@ -14,7 +14,9 @@ package struct ObjectKey: Hashable, Comparable, Sendable {
         utf8 = bytes
     }
 
-    package static func < (left: ObjectKey, right: ObjectKey) -> Bool { left.utf8.lexicographicallyPrecedes(right.utf8) }
+    package static func < (left: ObjectKey, right: ObjectKey) -> Bool {
+        left.utf8.lexicographicallyPrecedes(right.utf8)
+    }
 }
 
 extension ObjectKey: CustomStringConvertible {

@@ -1,0 +1,103 @@
+/// What S3 cares about among a request's header fields. The caller feeds every field once; text is made of those that matter only.
+package struct RequestFields: Sendable {
+    package var range: [UInt8]?
+    package var conditions = Conditions()
+    package var contentMD5: [UInt8]?
+    package var contentSHA256: [UInt8]?
+    package var decodedContentLength: [UInt8]?
+    package var contentEncoding: [UInt8]?
+    package var trailer: [UInt8]?
+    package var authorization: [UInt8]?
+    package var copySource: [UInt8]?
+    package var acl: [UInt8]?
+    package var storageClass: [UInt8]?
+    package var tagging: [UInt8]?
+    /// Lower-case names after `x-amz-checksum-`, values as they came.
+    package var checksums: [(algorithm: String, value: [UInt8])] = []
+    /// The stored headers by lower-case name, in the order in which they came.
+    package var stored: [(name: String, value: [UInt8])] = []
+    /// Lower-case names after `x-amz-meta-`.
+    package var userMetadata: [(name: [UInt8], value: [UInt8])] = []
+    /// Presented authorizations, each trimmed and not empty.
+    package var tokens: [[UInt8]] = []
+    /// A field of S3's whose meaning is not built: ignoring it would do less than was asked.
+    package var unsupported: String?
+
+    package init() {}
+
+    /// Takes one field.
+    package mutating func add(name: Span<UInt8>, value: Span<UInt8>) {
+        guard name.count > 0 else { return }
+        switch name[0] | 0x20 {
+        case UInt8(ascii: "x"):
+            if name.count > 6, name[1] == UInt8(ascii: "-") { addExtension(text(name), bytes(value)) }
+        case UInt8(ascii: "i") where name.count >= 8: addCondition(text(name), bytes(value))
+        case UInt8(ascii: "r") where name.count == 5: if text(name) == "range" { range = bytes(value) }
+        case UInt8(ascii: "c") where name.count >= 11: addContent(text(name), bytes(value))
+        case UInt8(ascii: "e") where name.count == 7:
+            if text(name) == "expires" { stored.append(("expires", bytes(value))) }
+        case UInt8(ascii: "a") where name.count == 13: if text(name) == "authorization" { authorization = bytes(value) }
+        default: break
+        }
+    }
+
+    private mutating func addCondition(_ name: String, _ value: [UInt8]) {
+        switch name {
+        case "if-match": conditions.ifMatch = value
+        case "if-none-match": conditions.ifNoneMatch = value
+        case "if-modified-since": conditions.ifModifiedSince = value
+        case "if-unmodified-since": conditions.ifUnmodifiedSince = value
+        default: break
+        }
+    }
+
+    private mutating func addContent(_ name: String, _ value: [UInt8]) {
+        switch name {
+        case "content-md5": contentMD5 = value
+        case "content-encoding": contentEncoding = value
+        case "content-type", "content-disposition", "content-language", "cache-control": stored.append((name, value))
+        default: break
+        }
+    }
+
+    private mutating func addExtension(_ name: String, _ value: [UInt8]) {
+        switch name {
+        case "x-bailiwick-authorization", "x-amz-security-token": addTokens(value)
+        case "x-amz-content-sha256": contentSHA256 = value
+        case "x-amz-decoded-content-length": decodedContentLength = value
+        case "x-amz-trailer": trailer = value
+        case "x-amz-copy-source": copySource = value
+        case "x-amz-acl": acl = value
+        case "x-amz-storage-class": storageClass = value
+        case "x-amz-tagging": tagging = value
+        case "x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-date", "x-amz-request-payer",
+            "x-amz-expected-bucket-owner":
+            break
+        default:
+            if name.hasPrefix("x-amz-meta-") {
+                userMetadata.append((Array(name.utf8.dropFirst(11)), value))
+            } else if name.hasPrefix("x-amz-checksum-") {
+                checksums.append((String(name.dropFirst(15)), value))
+            } else if name.hasPrefix("x-amz-sdk-") {
+                break
+            } else if name.hasPrefix("x-amz-") {
+                unsupported = unsupported ?? name
+            }
+        }
+    }
+
+    private mutating func addTokens(_ value: [UInt8]) {
+        for item in value.split(separator: UInt8(ascii: ",")) {
+            var token = item.drop { $0 == 0x20 || $0 == 0x09 }
+            while token.last == 0x20 || token.last == 0x09 { token = token.dropLast() }
+            if !token.isEmpty { tokens.append(Array(token)) }
+        }
+    }
+
+    private func bytes(_ span: Span<UInt8>) -> [UInt8] { span.indices.map { span[$0] } }
+
+    /// A field's name in lower case; its bytes are a token's, so ASCII.
+    private func text(_ span: Span<UInt8>) -> String {
+        String(decoding: span.indices.map { span[$0] &- 0x41 < 26 ? span[$0] | 0x20 : span[$0] }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,151 @@
+package import Residency
+
+/// The methods that S3 knows.
+package enum S3Method: String, Hashable, Sendable {
+    case get = "GET"
+    case head = "HEAD"
+    case put = "PUT"
+    case post = "POST"
+    case delete = "DELETE"
+    case other
+}
+
+/// One request, parsed once: what is decided is the very key that storage opens.
+package struct S3Request: Sendable {
+    package let operation: Operation
+    package let bucket: BucketName?
+    package let key: ObjectKey?
+    /// Presented authorizations, at most `tokensMax`.
+    package let tokens: [[UInt8]]
+    package let conditions: Conditions
+    package let range: ByteRange?
+    package let listing: ListingRequest?
+    package let put: PutRequest?
+
+    package static let tokensMax = 4
+
+    /// What it does to objects (DESIGN 3.5).
+    package var access: Access {
+        switch operation {
+        case .getObject: .content
+        case .headObject, .listObjects, .listObjectsV2: .traffic
+        case .putObject: .write(conditional: conditions.hasEntityTag)
+        case .deleteObject: .delete
+        default: .none
+        }
+    }
+
+    /// Parses a request of path style.
+    /// - Parameters:
+    ///   - target: in origin form, as it came.
+    ///   - declaredLength: the Content-Length; nil for a chunked body.
+    package init(
+        method: S3Method, target: Span<UInt8>, fields: RequestFields, declaredLength: Int64?
+    ) throws(S3Error) {
+        let parts = try Target(target)
+        var tokens = fields.tokens
+        tokens.append(contentsOf: parts.query.values("X-Amz-Security-Token"))
+        guard tokens.count <= Self.tokensMax else {
+            throw S3Error(.invalidRequest, "At most \(Self.tokensMax) authorizations may be presented.")
+        }
+        self.tokens = tokens
+        bucket = parts.bucket
+        key = parts.key
+        conditions = fields.conditions
+        range = fields.range.flatMap { ByteRange($0) }
+        try Self.refuseSignature(fields, parts.query)
+        let resource: Resource = parts.bucket == nil ? .service : parts.key == nil ? .bucket : .object
+        operation = try Self.operation(method, resource, parts.query, fields)
+        listing = operation == .listObjectsV2 ? try ListingRequest(parts.query) : nil
+        put = operation == .putObject ? try PutRequest(fields, declaredLength: declaredLength) : nil
+        if operation == .deleteObject, conditions.hasEntityTag {
+            throw S3Error(.notImplemented, "Conditional deletes are not built.")
+        }
+    }
+
+    private enum Resource { case service, bucket, object }
+
+    /// A signature that is present would have to be verified; until that is built it is never accepted unverified.
+    private static func refuseSignature(_ fields: RequestFields, _ query: Query) throws(S3Error) {
+        let isSigned =
+            fields.authorization.map { $0.starts(with: "AWS".utf8) } ?? false || query.has("X-Amz-Signature")
+            || query.has("X-Amz-Algorithm") || query.has("X-Amz-Credential") || query.has("AWSAccessKeyId")
+            || query.has("Signature")
+        guard !isSigned else {
+            throw S3Error(
+                .notImplemented,
+                "Signed requests are not built: send none (signature_version=UNSIGNED); the certificate is the identity."
+            )
+        }
+    }
+
+    private static func operation(
+        _ method: S3Method, _ resource: Resource, _ query: Query, _ fields: RequestFields
+    ) throws(S3Error) -> Operation {
+        if let name = query.subresource { throw S3Error(.notImplemented, "The sub-resource \(name) is not built.") }
+        for name in query.names where name.hasPrefix("response-") {
+            throw S3Error(
+                .invalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
+        }
+        if let name = fields.unsupported { throw S3Error(.notImplemented, "The header \(name) is not built.") }
+        if fields.copySource != nil { throw S3Error(.notImplemented, "Copies are not built.") }
+        switch (resource, method) {
+        case (.service, .get): return .listBuckets
+        case (.bucket, .head): return .headBucket
+        case (.bucket, .get):
+            if query.has("location") { return .getBucketLocation }
+            guard query.first("list-type") == Array("2".utf8) else {
+                throw S3Error(.notImplemented, "ListObjects (version 1) is not built: use list-type=2.")
+            }
+            return .listObjectsV2
+        case (.object, .get): return .getObject
+        case (.object, .head): return .headObject
+        case (.object, .put): return .putObject
+        case (.object, .delete): return .deleteObject
+        case (.service, .head), (.service, .put), (.service, .post), (.service, .delete), (.service, .other),
+            (.bucket, .put),
+            (.bucket, .post), (.bucket, .delete), (.bucket, .other), (.object, .post), (.object, .other):
+            throw S3Error(.notImplemented, "The operation is not built.")
+        }
+    }
+}
+
+/// A target's parts: the path decoded once and never normalised, and the query.
+struct Target {
+    let bucket: BucketName?
+    let key: ObjectKey?
+    let query: Query
+
+    init(_ target: Span<UInt8>) throws(S3Error) {
+        var pathEnd = 0
+        while pathEnd < target.count, target[pathEnd] != UInt8(ascii: "?") { pathEnd += 1 }
+        query = try Query(target.extracting(min(pathEnd + 1, target.count)..<target.count))
+        var bucketEnd = 1
+        while bucketEnd < pathEnd, target[bucketEnd] != UInt8(ascii: "/") { bucketEnd += 1 }
+        guard pathEnd > 1 else {
+            (bucket, key) = (nil, nil)
+            return
+        }
+        guard let name = Percent.decode(target.extracting(1..<bucketEnd)), let bucket = Self.bucket(name) else {
+            throw S3Error(.invalidBucketName)
+        }
+        self.bucket = bucket
+        guard bucketEnd + 1 < pathEnd else {
+            key = nil
+            return
+        }
+        guard let bytes = Percent.decode(target.extracting(bucketEnd + 1..<pathEnd)) else { throw S3Error(.invalidURI) }
+        guard bytes.count <= ObjectKey.bytesMax else { throw S3Error(.keyTooLong) }
+        guard let key = ObjectKey(utf8: bytes) else { throw S3Error(.invalidURI) }
+        self.key = key
+    }
+
+    /// S3's rule for bucket names: 3 to 63 of `[a-z0-9.-]`, beginning and ending with a letter or digit.
+    private static func bucket(_ name: [UInt8]) -> BucketName? {
+        func isAlphanumeric(_ byte: UInt8) -> Bool { byte &- 0x61 < 26 || byte &- 0x30 < 10 }
+        guard (3...63).contains(name.count), isAlphanumeric(name[0]), isAlphanumeric(name[name.count - 1]),
+            name.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") })
+        else { return nil }
+        return BucketName(String(decoding: name, as: UTF8.self))
+    }
+}
