@@ -17,6 +17,7 @@ extension Rule {
     static func decision(for passage: Passage, of question: Question) -> Decision {
         var decision = decision(for: passage)
         guard case .granted(let authority) = passage else { return decision }
+        // A write tells whether its condition held; the ETag of its answer is that of the caller's own bytes.
         decision.withholdsEntityTag = question.access == .traffic && !authority.opensContent
         decision.relocates = relocates(question, authority)
         return decision

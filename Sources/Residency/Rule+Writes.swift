@@ -28,8 +28,6 @@ extension Rule {
             return .decided(Decision(reason: .delivery, crossed: [owner]))
         }
         guard var decision = readOnceLocated(question, byStore, &trace) else { return .needsObject }
-        // What is told is whether the condition held; the ETag of the answer is that of the caller's own bytes.
-        decision.withholdsEntityTag = false
         if isForeign, decision.isAllowed { decision.reason = .delivery }
         return .decided(decision)
     }

@@ -75,6 +75,13 @@ enum Tokens {
         ),
         ("American", american),
         (
+            "American traffic",
+            World.token {
+                $0.jurisdictions = [World.america]
+                $0.elements = [World.element(World.america, data: .traffic)]
+            }
+        ),
+        (
             "Ireland and America",
             World.token {
                 $0.jurisdictions = [World.ireland, World.america]

@@ -9,6 +9,8 @@ enum World {
     static let dub1 = Place(datacenter: DatacenterName("dub1")!, jurisdiction: ireland)
     static let dub2 = Place(datacenter: DatacenterName("dub2")!, jurisdiction: ireland)
     static let fra1 = Place(datacenter: DatacenterName("fra1")!, jurisdiction: germany)
+    /// Dublin's datacenter as a tag names it that was sealed when it was said to lie in America.
+    static let dub1Once = Place(datacenter: DatacenterName("dub1")!, jurisdiction: america)
     static let iad1 = Place(datacenter: DatacenterName("iad1")!, jurisdiction: america)
 
     static let eea = Area(name: "EEA", jurisdictions: [ireland, germany])
@@ -30,7 +32,7 @@ enum World {
 
     static let states: [ObjectState] = [
         .notLocated, .absent, tagged(dub1), tagged(dub1, received: receivedLateSeconds), tagged(dub2), tagged(fra1),
-        tagged(iad1), .untagged, .tagInvalid,
+        tagged(iad1), tagged(dub1Once), .untagged, .tagInvalid,
     ]
     static var locatedStates: [ObjectState] { states.filter { $0 != .notLocated } }
 
