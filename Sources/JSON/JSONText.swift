@@ -4,6 +4,17 @@ package enum JSONText {
 
     /// A string with the fewest escapes that RFC 8259 asks for. The bytes are valid UTF-8.
     package static func append(string utf8: some Sequence<UInt8>, to text: inout [UInt8]) {
+        appendEscaped(utf8, to: &text)
+    }
+
+    /// The same for text. Not generic, because no optimiser specialises across modules here: on the log's path.
+    package static func append(string utf8: String.UTF8View, to text: inout [UInt8]) { appendEscaped(utf8, to: &text) }
+
+    /// The same for bytes.
+    package static func append(string utf8: [UInt8], to text: inout [UInt8]) { appendEscaped(utf8, to: &text) }
+
+    @inline(__always)
+    private static func appendEscaped(_ utf8: some Sequence<UInt8>, to text: inout [UInt8]) {
         text.append(UInt8(ascii: "\""))
         for byte in utf8 {
             switch byte {
@@ -27,6 +38,17 @@ package enum JSONText {
 
     /// A number in decimal.
     package static func append(integer value: some FixedWidthInteger, to text: inout [UInt8]) {
+        appendDecimal(value, to: &text)
+    }
+
+    /// The same for the two types that entries hold, not generic.
+    package static func append(integer value: Int, to text: inout [UInt8]) { appendDecimal(value, to: &text) }
+
+    /// The same.
+    package static func append(integer value: Int64, to text: inout [UInt8]) { appendDecimal(value, to: &text) }
+
+    @inline(__always)
+    private static func appendDecimal(_ value: some FixedWidthInteger, to text: inout [UInt8]) {
         if value == 0 { return text.append(UInt8(ascii: "0")) }
         if value < 0 { text.append(UInt8(ascii: "-")) }
         let start = text.count
@@ -38,9 +60,11 @@ package enum JSONText {
         text[start...].reverse()
     }
 
+    /// `true` or `false`.
     package static func append(bool value: Bool, to text: inout [UInt8]) {
         text.append(contentsOf: value ? "true".utf8 : "false".utf8)
     }
 
+    /// `null`.
     package static func appendNull(to text: inout [UInt8]) { text.append(contentsOf: "null".utf8) }
 }

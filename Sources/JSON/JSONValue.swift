@@ -43,6 +43,49 @@ extension JSONValue {
     package var isNull: Bool { if case .null = self { true } else { false } }
 }
 
+extension JSONValue {
+    /// Appends the value, without white space, members in their order.
+    package func append(to text: inout [UInt8]) {
+        switch self {
+        case .null: JSONText.appendNull(to: &text)
+        case .bool(let value): JSONText.append(bool: value, to: &text)
+        case .integer(let value): JSONText.append(integer: value, to: &text)
+        case .number(let literal): text.append(contentsOf: literal.utf8)
+        case .string(let value): JSONText.append(string: value.utf8, to: &text)
+        case .array(let values):
+            text.append(UInt8(ascii: "["))
+            for (index, value) in values.enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                value.append(to: &text)
+            }
+            text.append(UInt8(ascii: "]"))
+        case .object(let value):
+            text.append(UInt8(ascii: "{"))
+            for (index, member) in value.members.enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                JSONText.append(string: member.name.utf8, to: &text)
+                text.append(UInt8(ascii: ":"))
+                member.value.append(to: &text)
+            }
+            text.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// The value as one line.
+    package var utf8Text: [UInt8] {
+        var text: [UInt8] = []
+        append(to: &text)
+        return text
+    }
+
+    package static func text(_ text: String) -> JSONValue { .string(JSONString(text)) }
+
+    /// An object of members in this order; the names differ.
+    package static func object(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
+        .object(JSONObject(members: members.compactMap { name, value in value.map { (JSONString(name), $0) } }))
+    }
+}
+
 /// Where and why a text is no strict JSON.
 package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Problem: String, Hashable, Sendable {

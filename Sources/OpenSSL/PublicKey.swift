@@ -1,0 +1,154 @@
+internal import COpenSSL
+internal import Synchronization
+
+/// The numbers of a public key, as a JWK carries them (RFC 7518, section 6; RFC 8037), big-endian.
+package enum PublicKeyMembers: Hashable, Sendable {
+    /// Ed25519: 32 bytes.
+    case okp(x: [UInt8])
+    /// The coordinates, each of the curve's width.
+    case ec(x: [UInt8], y: [UInt8])
+    /// Without leading zeros.
+    case rsa(n: [UInt8], e: [UInt8])
+}
+
+/// A public key for exactly one signature algorithm, so that no message can choose how it is verified. Shared between threads:
+/// each verification takes an idle context of libcrypto's, or makes one.
+package final class PublicKey: Sendable {
+    package let algorithm: SignatureAlgorithm
+    package let members: PublicKeyMembers
+    private let form: Form
+
+    private enum Form: Sendable {
+        case edwards(Ed25519PublicKey)
+        case digesting(DigestVerifiers)
+    }
+
+    /// - Throws: `KeyError` where the members are not those of a key for the algorithm.
+    package init(_ algorithm: SignatureAlgorithm, _ members: PublicKeyMembers) throws(KeyError) {
+        self.algorithm = algorithm
+        self.members = members
+        switch (algorithm, members) {
+        case (.ed25519, .okp(let x)):
+            guard x.count == 32 else { throw .length }
+            do { form = .edwards(try Ed25519PublicKey(x)) } catch { throw .invalid }
+        case (.es256, .ec), (.es384, .ec), (.ps256, .rsa), (.rs256, .rsa):
+            form = .digesting(DigestVerifiers(key: try members.handle(for: algorithm, private: nil), algorithm))
+        default: throw .otherType
+        }
+    }
+
+    /// Is this signature, in JOSE's form, of this message by this key? Never takes DER.
+    package func verify(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+        switch form {
+        case .edwards(let key): key.verify(signature, of: message)
+        case .digesting(let verifiers): verifiers.verify(signature, of: message)
+        }
+    }
+}
+
+extension PublicKeyMembers {
+    /// A key of libcrypto's, with the private number of an elliptic curve (`d`) or of RSA where there is one.
+    func handle(for algorithm: SignatureAlgorithm, private number: [UInt8]?) throws(KeyError) -> KeyHandle {
+        switch self {
+        case .okp: throw .otherType
+        case .ec(let x, let y):
+            guard let curve = algorithm.curve else { throw .otherType }
+            guard x.count == curve.coordinateBytes, y.count == x.count, (number?.count ?? x.count) == x.count else {
+                throw .length
+            }
+            var parts: [(StaticString, KeyHandle.Part)] = [
+                ("group", .name(curve.groupName)), ("pub", .octets([0x04] + x + y)),
+            ]
+            if let number { parts.append(("priv", .number(number))) }
+            return try KeyHandle(type: "EC", parts, hasPrivate: number != nil)
+        case .rsa(let n, let e):
+            guard let top = n.first, top != 0, let first = e.first, first != 0, e.count <= KeyLimits.exponentBytesMax
+            else {
+                throw .length
+            }
+            let bits = n.count * 8 - top.leadingZeroBitCount
+            guard KeyLimits.modulusBits.contains(bits) else { throw .modulusBits(bits) }
+            guard let low = n.last, low & 1 == 1, let odd = e.last, odd & 1 == 1, e != [1] else { throw .invalid }
+            var parts: [(StaticString, KeyHandle.Part)] = [("n", .number(n)), ("e", .number(e))]
+            if let number { parts.append(("d", .number(number))) }
+            return try KeyHandle(type: "RSA", parts, hasPrivate: number != nil)
+        }
+    }
+}
+
+/// Contexts that are ready to verify by one key: making one costs a fifth of an ES256 verification.
+private final class DigestVerifiers: Sendable {
+    /// More threads than that verify by one key only now and then.
+    private static let idleMax = 16
+
+    private let key: KeyHandle
+    private let algorithm: SignatureAlgorithm
+    private let idle = Mutex<[DigestVerifier]>([])
+
+    init(key: consuming KeyHandle, _ algorithm: SignatureAlgorithm) {
+        self.key = key
+        self.algorithm = algorithm
+    }
+
+    func verify(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+        guard let verifier = idle.withLock({ $0.popLast() }) ?? DigestVerifier(key, algorithm) else { return false }
+        let isValid = verifier.verify(signature, of: message)
+        idle.withLock { if $0.count < Self.idleMax { $0.append(verifier) } }
+        return isValid
+    }
+}
+
+/// One EVP_PKEY_CTX, set up to verify digests, with the hasher that makes them. One thread uses it at a time.
+@safe private final class DigestVerifier: @unchecked Sendable {
+    private let context: OpaquePointer
+    private let curve: Curve?
+    private let hash: HashAlgorithm
+    private var hasher: Hasher
+
+    /// Nil when libcrypto is out of memory.
+    init?(_ key: borrowing KeyHandle, _ algorithm: SignatureAlgorithm) {
+        guard let hash = algorithm.hash, let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, key.pointer, nil) else {
+            ERR_clear_error()
+            return nil
+        }
+        unsafe self.context = context
+        self.hash = hash
+        curve = algorithm.curve
+        hasher = Hasher(hash)
+        guard unsafe EVP_PKEY_verify_init(context) == 1, unsafe algorithm.configure(context) else {
+            ERR_clear_error()
+            return nil
+        }
+    }
+
+    deinit { unsafe EVP_PKEY_CTX_free(context) }
+
+    func verify(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+        var form = signature
+        if let curve {
+            guard let der = ECDSASignature.der(raw: signature, curve: curve) else { return false }
+            form = der
+        }
+        hasher.update(message)
+        let digest = hasher.finish()
+        ERR_clear_error()
+        defer { ERR_clear_error() }
+        return unsafe EVP_PKEY_verify(context, form, form.count, digest, digest.count) == 1
+    }
+}
+
+extension SignatureAlgorithm {
+    /// Sets hash and padding of a context that is initialised to sign or to verify. PSS salts are exactly as long as the hash
+    /// (RFC 7518, section 3.5).
+    @unsafe func configure(_ context: OpaquePointer) -> Bool {
+        guard let hash, unsafe EVP_PKEY_CTX_set_signature_md(context, hash.method) == 1 else { return false }
+        switch self {
+        case .ed25519, .es256, .es384: return true
+        case .rs256: return unsafe EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1
+        case .ps256:
+            return unsafe EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1
+                && EVP_PKEY_CTX_set_rsa_mgf1_md(context, hash.method) == 1
+                && EVP_PKEY_CTX_set_rsa_pss_saltlen(context, Int32(hash.byteCount)) == 1
+        }
+    }
+}
