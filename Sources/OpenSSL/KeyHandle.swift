@@ -139,8 +139,8 @@ internal import COpenSSL
     }
 
     mutating func free() {
-        for unsafenumber in unsafe numbers { unsafe BN_clear_free(number) }
-        for unsafebuffer in unsafe buffers { unsafe buffer.deallocate() }
+        while let number = unsafe numbers.popLast() { unsafe BN_clear_free(number) }
+        while let buffer = unsafe buffers.popLast() { unsafe buffer.deallocate() }
     }
 }
 
