@@ -16,7 +16,7 @@ package enum SignatureAlgorithm: String, Hashable, Sendable, CaseIterable {
     }
 
     /// The elliptic curve of an ECDSA algorithm.
-    var curve: Curve? {
+    package var curve: Curve? {
         switch self {
         case .es256: .p256
         case .es384: .p384

@@ -1,0 +1,162 @@
+package import JSON
+package import Residency
+
+/// The payload of an authorization (DESIGN section 5), every member checked for its form.
+package struct Claims: Hashable, Sendable {
+    package var issuer: JSONString
+    package var subject: JSONString
+    package var audience: [JSONString]
+    package var tokenID: JSONString
+    package var issuedAtSeconds: Int64
+    package var notBeforeSeconds: Int64
+    package var expiresSeconds: Int64
+    /// `cnf.x5t#S256`: 32 bytes.
+    package var certificate: [UInt8]?
+    package var elements: [GrantElement]
+    package var legalBasis: LegalBasis
+
+    package init(
+        issuer: String, subject: String, audience: [String], tokenID: String, issuedAtSeconds: Int64,
+        notBeforeSeconds: Int64, expiresSeconds: Int64, certificate: [UInt8]? = nil, elements: [GrantElement],
+        legalBasis: LegalBasis
+    ) {
+        self.issuer = JSONString(issuer)
+        self.subject = JSONString(subject)
+        self.audience = audience.map { JSONString($0) }
+        self.tokenID = JSONString(tokenID)
+        self.issuedAtSeconds = issuedAtSeconds
+        self.notBeforeSeconds = notBeforeSeconds
+        self.expiresSeconds = expiresSeconds
+        self.certificate = certificate
+        self.elements = elements
+        self.legalBasis = legalBasis
+    }
+}
+
+/// The order behind an authorization.
+package struct LegalBasis: Hashable, Sendable {
+    package enum Requester: String, Hashable, Sendable, CaseIterable {
+        case lawEnforcement = "law-enforcement"
+        case intelligence, civil
+        case dataSubject = "data-subject"
+        case provider
+    }
+
+    package var instrument: JSONString
+    package var reference: JSONString
+    package var authorityName: JSONString
+    package var authorityCountry: Jurisdiction
+    package var requester: Requester
+    package var nondisclosureUntil: Timestamp?
+
+    package init(
+        instrument: String, reference: String, authorityName: String, authorityCountry: Jurisdiction,
+        requester: Requester, nondisclosureUntil: Timestamp? = nil
+    ) {
+        self.instrument = JSONString(instrument)
+        self.reference = JSONString(reference)
+        self.authorityName = JSONString(authorityName)
+        self.authorityCountry = authorityCountry
+        self.requester = requester
+        self.nondisclosureUntil = nondisclosureUntil
+    }
+}
+
+extension Claims {
+    /// Reads the payload of a token. Unknown claims are ignored; an unknown member where one could narrow the grant (`cnf`,
+    /// an element, its `received`) is not.
+    init(_ object: JSONObject) throws(MalformedToken) {
+        let claims = ClaimReader(object: object, path: "")
+        issuer = try claims.string("iss", bytesMax: TokenLimits.tokenBytesMax)
+        subject = try claims.string("sub", bytesMax: TokenLimits.identifierBytesMax)
+        audience = try claims.audience()
+        tokenID = try claims.string("jti", bytesMax: TokenLimits.identifierBytesMax)
+        issuedAtSeconds = try claims.integer("iat")
+        notBeforeSeconds = try claims.integer("nbf")
+        expiresSeconds = try claims.integer("exp")
+        certificate = try claims.certificate()
+        guard let details = object["authorization_details"]?.array,
+            (1...TokenLimits.elementsMax).contains(details.count)
+        else { throw .claim(path: "authorization_details", expected: "1 to \(TokenLimits.elementsMax) objects") }
+        var elements: [GrantElement] = []
+        for (index, detail) in details.enumerated() {
+            elements.append(try GrantElement(detail, path: "authorization_details[\(index)]"))
+        }
+        self.elements = elements
+        legalBasis = try LegalBasis(try claims.object("legal_basis"))
+    }
+}
+
+extension GrantElement {
+    fileprivate init(_ value: JSONValue, path: String) throws(MalformedToken) {
+        guard let object = value.object else { throw .claim(path: path, expected: "an object") }
+        let element = ClaimReader(object: object, path: path + ".")
+        guard object["type"]?.utf8 == Array("mailbox-read".utf8) else {
+            throw element.expected("type", "\"mailbox-read\"")
+        }
+        // RFC 9396, section 5: a member that nobody understands may have been meant to narrow the grant.
+        try element.allow(only: ["type", "jurisdiction", "datacenters", "mailboxes", "data", "received"])
+        let jurisdiction = try element.jurisdiction("jurisdiction")
+        let datacenters: [String]? =
+            object["datacenters"] == nil ? nil : try element.strings("datacenters").map(\.text)
+        var mailboxes: [MailboxPattern] = []
+        for name in try element.strings("mailboxes") {
+            guard let pattern = MailboxPattern(text: name) else {
+                throw element.expected("mailboxes", "names, or beginnings of names followed by one *")
+            }
+            mailboxes.append(pattern)
+        }
+        var data: DataClasses = []
+        for name in try element.strings("data") {
+            guard let one = DataClasses.names.first(where: { $0.name.elementsEqual(name.utf8) }) else {
+                throw element.expected("data", "traffic, content or relocate")
+            }
+            data.formUnion(one.data)
+        }
+        self.init(
+            jurisdiction: jurisdiction, datacenters: datacenters, mailboxes: mailboxes, data: data,
+            received: try element.received())
+    }
+}
+
+extension DataClasses {
+    static let names: [(name: String.UTF8View, data: DataClasses)] = [
+        ("traffic".utf8, .traffic), ("content".utf8, .content), ("relocate".utf8, .relocate),
+    ]
+}
+
+extension MailboxPattern {
+    /// A name, or a beginning and a `*`; nil for the empty name, a bare `*`, and a `*` anywhere else.
+    package init?(text: JSONString) {
+        guard let last = text.utf8.last else { return nil }
+        let star = UInt8(ascii: "*")
+        let beginning = text.utf8.dropLast()
+        guard !beginning.contains(star), last != star || !beginning.isEmpty else { return nil }
+        self = last == star ? .prefix(Array(beginning)) : .exact(text.utf8)
+    }
+
+    /// As it stands in a token.
+    package var text: JSONString {
+        switch self {
+        case .exact(let name): JSONString(utf8: name)
+        case .prefix(let beginning): JSONString(utf8: beginning + [UInt8(ascii: "*")])
+        }
+    }
+}
+
+extension LegalBasis {
+    fileprivate init(_ basis: ClaimReader) throws(MalformedToken) {
+        instrument = try basis.string("instrument", bytesMax: TokenLimits.instrumentBytesMax)
+        reference = try basis.string("reference", bytesMax: TokenLimits.referenceBytesMax)
+        let authority = try basis.object("authority")
+        authorityName = try authority.string("name", bytesMax: TokenLimits.identifierBytesMax)
+        authorityCountry = try authority.jurisdiction("country")
+        let name = try basis.string("requester", bytesMax: TokenLimits.identifierBytesMax)
+        guard let known = Requester.allCases.first(where: { $0.rawValue.utf8.elementsEqual(name.utf8) }) else {
+            throw basis.expected("requester", "law-enforcement, intelligence, civil, data-subject or provider")
+        }
+        requester = known
+        nondisclosureUntil =
+            basis.object["nondisclosure_until"] == nil ? nil : try basis.time("nondisclosure_until")
+    }
+}
