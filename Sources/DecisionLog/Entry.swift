@@ -1,0 +1,274 @@
+internal import JSON
+package import OpenSSL
+package import Residency
+
+/// One decision, as the log keeps it: DESIGN section 7, in its order of fields. Text is UTF-8; absent values are `null`.
+package struct DecisionEntry: Sendable {
+    package var time: Timestamp
+    package var gateway: GatewayName
+    package var request: String
+    package var reason: Reason
+    package var operation: Operation
+    package var access: Access
+    package var principal: PrincipalName?
+    /// Datacenter names.
+    package var office: DatacenterName?
+    package var location: DatacenterName?
+    /// Without port.
+    package var address: String
+    /// SHA-256 of the caller's certificate, 32 bytes.
+    package var certificate: [UInt8]?
+    package var store: BucketName?
+    /// Pseudonyms, `KEYID:` and base64url.
+    package var mailbox: String?
+    package var object: String?
+    package var prefix: String?
+    /// What was located.
+    package var size: Int64?
+    package var etag: String?
+    package var datacenter: DatacenterName?
+    package var jurisdiction: Jurisdiction?
+    package var receivedSeconds: Int64?
+    package var crossed: [Jurisdiction] = []
+    package var isMisplaced = false
+    package var authorizations: [AuthorizationEntry] = []
+    /// Lower-case hexadecimal SHA-256 of the settings snapshot.
+    package var policy: String
+
+    /// The longest entry that a bundle can hold.
+    package static let bytesMax = 65_535
+
+    package init(
+        time: Timestamp, gateway: GatewayName, request: String, reason: Reason, operation: Operation, access: Access,
+        address: String, policy: String
+    ) {
+        self.time = time
+        self.gateway = gateway
+        self.request = request
+        self.reason = reason
+        self.operation = operation
+        self.access = access
+        self.address = address
+        self.policy = policy
+    }
+
+    /// The offset of `time`'s 27 bytes in every entry of this kind.
+    package static let timeOffset = 33
+
+    /// Appends the entry's line, without a line end.
+    package func append(to line: inout [UInt8]) {
+        line.append(contentsOf: #"{"kind":"decision","v":1,"time":""#.utf8)
+        time.appendRFC3339(to: &line)
+        line.append(contentsOf: #"","gateway":""#.utf8)
+        line.append(contentsOf: gateway.text.utf8)
+        line.append(contentsOf: #"","request":""#.utf8)
+        line.append(contentsOf: request.utf8)
+        line.append(
+            contentsOf: reason.allows
+                ? #"","decision":"allow","reason":""#.utf8 : #"","decision":"refuse","reason":""#.utf8)
+        line.append(contentsOf: reason.rawValue.utf8)
+        line.append(contentsOf: #"","operation":""#.utf8)
+        line.append(contentsOf: operation.rawValue.utf8)
+        line.append(contentsOf: #"","data":""#.utf8)
+        line.append(contentsOf: access.entryName.utf8)
+        line.append(contentsOf: #"","principal":"#.utf8)
+        JSONText.append(optional: principal?.text, to: &line)
+        field(#","office":"#, office?.text, &line)
+        field(#","location":"#, location?.text, &line)
+        field(#","address":"#, address, &line)
+        field(#","certificate":"#, certificate, &line)
+        field(#","store":"#, store?.text, &line)
+        field(#","mailbox":"#, mailbox, &line)
+        field(#","object":"#, object, &line)
+        field(#","prefix":"#, prefix, &line)
+        field(#","size":"#, size, &line)
+        field(#","etag":"#, etag, &line)
+        field(#","datacenter":"#, datacenter?.text, &line)
+        field(#","jurisdiction":"#, jurisdiction?.code, &line)
+        field(#","received":"#, receivedSeconds, &line)
+        line.append(contentsOf: #","crossed":["#.utf8)
+        for (index, owner) in crossed.enumerated() {
+            if index > 0 { line.append(UInt8(ascii: ",")) }
+            JSONText.append(string: owner.utf8, to: &line)
+        }
+        line.append(
+            contentsOf: isMisplaced
+                ? #"],"misplaced":true,"authorizations":["#.utf8 : #"],"misplaced":false,"authorizations":["#.utf8)
+        for (index, authorization) in authorizations.enumerated() {
+            if index > 0 { line.append(UInt8(ascii: ",")) }
+            authorization.append(to: &line)
+        }
+        line.append(contentsOf: #"],"policy":""#.utf8)
+        line.append(contentsOf: policy.utf8)
+        line.append(contentsOf: #""}"#.utf8)
+    }
+}
+
+/// One token that was looked at; its claims only once its signature verified.
+package struct AuthorizationEntry: Hashable, Sendable {
+    package var sha256: SHA256Digest
+    package var outcome: JudgedAuthorization.Outcome
+    package var issuer: String?
+    package var keyID: String?
+    package var tokenID: String?
+    package var element: Int?
+    package var expiresSeconds: Int64?
+    package var instrument: String?
+    /// A pseudonym.
+    package var reference: String?
+    package var requester: String?
+    package var country: String?
+
+    package init(sha256: SHA256Digest, outcome: JudgedAuthorization.Outcome) {
+        self.sha256 = sha256
+        self.outcome = outcome
+    }
+
+    func append(to line: inout [UInt8]) {
+        line.append(contentsOf: #"{"sha256":"#.utf8)
+        field("", sha256.bytes, &line)
+        field(#","outcome":"#, outcome.rawValue, &line)
+        field(#","iss":"#, issuer, &line)
+        field(#","kid":"#, keyID, &line)
+        field(#","jti":"#, tokenID, &line)
+        field(#","element":"#, element.map(Int64.init), &line)
+        field(#","exp":"#, expiresSeconds, &line)
+        field(#","instrument":"#, instrument, &line)
+        field(#","reference":"#, reference, &line)
+        field(#","requester":"#, requester, &line)
+        field(#","country":"#, country, &line)
+        line.append(UInt8(ascii: "}"))
+    }
+}
+
+/// What became of permitted requests: one entry closes a batch.
+package struct CompletionEntry: Sendable {
+    package enum Outcome: String, Hashable, Sendable, CaseIterable {
+        case whole
+        case brokenOff = "broken-off"
+        case withdrawn
+    }
+
+    package struct Item: Hashable, Sendable {
+        package let index: UInt64
+        package let status: Int
+        package let bytes: UInt64
+        package let outcome: Outcome
+        /// Entries that a listing left out; nil for anything else.
+        package let excluded: Int?
+
+        package init(index: UInt64, status: Int, bytes: UInt64, outcome: Outcome, excluded: Int? = nil) {
+            self.index = index
+            self.status = status
+            self.bytes = bytes
+            self.outcome = outcome
+            self.excluded = excluded
+        }
+    }
+
+    /// Items of one entry: an item is at most 120 bytes.
+    package static let itemsMax = 500
+
+    package let gateway: GatewayName
+    package let items: [Item]
+
+    package init(gateway: GatewayName, items: [Item]) {
+        self.gateway = gateway
+        self.items = items
+    }
+
+    package func append(to line: inout [UInt8], time: Timestamp) {
+        line.append(contentsOf: #"{"kind":"completion","v":1,"time":""#.utf8)
+        time.appendRFC3339(to: &line)
+        line.append(contentsOf: #"","gateway":"#.utf8)
+        field("", gateway.text, &line)
+        line.append(contentsOf: #","completed":["#.utf8)
+        for (position, item) in items.enumerated() {
+            line.append(contentsOf: position > 0 ? #",{"index":"#.utf8 : #"{"index":"#.utf8)
+            JSONText.append(integer: item.index, to: &line)
+            field(#","status":"#, Int64(item.status), &line)
+            line.append(contentsOf: #","bytes":"#.utf8)
+            JSONText.append(integer: item.bytes, to: &line)
+            field(#","outcome":"#, item.outcome.rawValue, &line)
+            if let excluded = item.excluded { field(#","excluded":"#, Int64(excluded), &line) }
+            line.append(UInt8(ascii: "}"))
+        }
+        line.append(contentsOf: "]}".utf8)
+    }
+}
+
+/// Something that happened to the gateway itself.
+package struct EventEntry: Sendable {
+    package enum Value: Sendable {
+        case text(String)
+        case number(Int64)
+        case numbers([UInt64])
+        case null
+    }
+
+    package let gateway: GatewayName
+    /// `start`, `stop`, `reload`, `adoption`, `reseal`, `seal-failure`, `clock-step`, `aggregated-refusals`, `log-full`, `torn-group`.
+    package let name: String
+    package let members: [(name: StaticString, value: Value)]
+
+    package init(gateway: GatewayName, name: String, members: [(name: StaticString, value: Value)] = []) {
+        self.gateway = gateway
+        self.name = name
+        self.members = members
+    }
+
+    package func append(to line: inout [UInt8], time: Timestamp) {
+        line.append(contentsOf: #"{"kind":"event","v":1,"time":""#.utf8)
+        time.appendRFC3339(to: &line)
+        line.append(contentsOf: #"","gateway":"#.utf8)
+        field("", gateway.text, &line)
+        field(#","event":"#, name, &line)
+        for member in members {
+            line.append(contentsOf: ",\"\(member.name)\":".utf8)
+            switch member.value {
+            case .text(let text): JSONText.append(string: text.utf8, to: &line)
+            case .number(let number): JSONText.append(integer: number, to: &line)
+            case .numbers(let numbers):
+                line.append(UInt8(ascii: "["))
+                for (index, number) in numbers.enumerated() {
+                    if index > 0 { line.append(UInt8(ascii: ",")) }
+                    JSONText.append(integer: number, to: &line)
+                }
+                line.append(UInt8(ascii: "]"))
+            case .null: JSONText.appendNull(to: &line)
+            }
+        }
+        line.append(UInt8(ascii: "}"))
+    }
+}
+
+extension Access {
+    /// What an entry's `data` says.
+    package var entryName: String {
+        switch self {
+        case .content: "content"
+        case .traffic: "traffic"
+        case .write: "write"
+        case .delete: "delete"
+        case .none: "none"
+        }
+    }
+}
+
+private func field(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
+    line.append(contentsOf: name.description.utf8)
+    JSONText.append(optional: value, to: &line)
+}
+
+private func field(_ name: StaticString, _ value: Int64?, _ line: inout [UInt8]) {
+    line.append(contentsOf: name.description.utf8)
+    if let value { JSONText.append(integer: value, to: &line) } else { JSONText.appendNull(to: &line) }
+}
+
+private func field(_ name: StaticString, _ value: [UInt8]?, _ line: inout [UInt8]) {
+    line.append(contentsOf: name.description.utf8)
+    guard let value else { return JSONText.appendNull(to: &line) }
+    line.append(UInt8(ascii: "\""))
+    Hex.append(value.span, to: &line)
+    line.append(UInt8(ascii: "\""))
+}

@@ -1,0 +1,68 @@
+package import OpenSSL
+
+/// Why the log cannot be opened, or closed itself.
+package enum LogError: Error, Sendable, CustomStringConvertible {
+    case system(LogSystemError)
+    /// Another daemon holds the folder.
+    case locked(String)
+    /// What is on disk cannot be told apart from damage. Nobody should restart before somebody looked.
+    case damaged(String)
+    case note(NoteError)
+    /// A file was removed or replaced under the daemon.
+    case replaced(String)
+
+    package var isDamage: Bool { if case .damaged = self { true } else { false } }
+
+    package var description: String {
+        switch self {
+        case .system(let error): "\(error)"
+        case .locked(let path): "another daemon holds the log folder \(path)"
+        case .damaged(let what): "the log is damaged: \(what)"
+        case .note(let error): "signing: \(error)"
+        case .replaced(let what): "\(what) was removed or replaced under the daemon"
+        }
+    }
+}
+
+/// What the log is opened with.
+package struct LogConfiguration: Sendable {
+    package var directory: String
+    package var origin: String
+    /// All sign every checkpoint: that is how they rotate.
+    package var signers: [NoteSigner]
+    package var checkpointIntervalMilliseconds = 1000
+    /// Bytes of one write-ahead segment.
+    package var segmentBytes = 8 << 20
+
+    package init(directory: String, origin: String, signers: [NoteSigner]) {
+        self.directory = directory
+        self.origin = origin
+        self.signers = signers
+    }
+}
+
+/// How the log is, for `/ready`, the status line and metrics.
+package struct LogStatus: Sendable {
+    /// nil while it is open.
+    package var closedBecause: String?
+    /// Entries queued or durable.
+    package var size: UInt64 = 0
+    package var durableSize: UInt64 = 0
+    package var checkpointSize: UInt64 = 0
+    package var checkpointAgeMilliseconds: Int64 = 0
+    package var groups: UInt64 = 0
+    package var commitMicrosecondsSum: Int64 = 0
+    package var commitMicrosecondsMax: Int64 = 0
+    package var usesDirectIO = false
+}
+
+/// A token that is to be kept, durable before the first permit under it.
+package struct TokenEvidence: Sendable {
+    package let sha256: SHA256Digest
+    package let bytes: [UInt8]
+
+    package init(sha256: SHA256Digest, bytes: [UInt8]) {
+        self.sha256 = sha256
+        self.bytes = bytes
+    }
+}

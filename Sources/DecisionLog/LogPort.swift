@@ -1,0 +1,91 @@
+package import Residency
+internal import Synchronization
+
+/// What became of a decision.
+package enum DurableDecision: ~Copyable {
+    /// A decision to allow is on disk.
+    case allowed(Permit)
+    /// A decision to refuse is on disk, under this index.
+    case refused(index: UInt64)
+    /// It is not, and will not be.
+    case unavailable
+}
+
+/// Who waits for a decision. Called once, on the loop of the port that recorded it.
+package protocol DecisionWaiter: AnyObject {
+    func decisionIsDurable(_ decision: consuming DurableDecision)
+}
+
+/// What recording came to.
+package enum RecordResult: Sendable {
+    case queued
+    /// An entry of this later time was queued meanwhile: decide again at that time.
+    case timeMoved(Timestamp)
+    /// More waits than the log takes; try again later.
+    case overloaded
+    /// The log is closed.
+    case unavailable
+}
+
+/// One event loop's way to the log. Confined to the loop's thread, but for `settle`, which the log's threads call.
+package final class LogPort: @unchecked Sendable {
+    struct Waiting {
+        let port: LogPort
+        let waiter: any DecisionWaiter
+        let index: UInt64
+        let release: Release?
+    }
+
+    private let log: DecisionLog
+    private let wake: @Sendable () -> Void
+    private let settled = Mutex<[(waiting: Settled, isDurable: Bool)]>([])
+
+    /// A waiting decision as it crosses threads: touched only by the loop once it is settled.
+    struct Settled: @unchecked Sendable {
+        let waiting: Waiting
+    }
+
+    init(log: DecisionLog, wake: @escaping @Sendable () -> Void) {
+        self.log = log
+        self.wake = wake
+    }
+
+    /// Queues a decision. Its index is fixed when this returns `.queued`; the waiter is called when it is on disk.
+    /// - Parameters:
+    ///   - release: what the permit will let storage do; nil for a refusal.
+    ///   - evidence: the verified tokens that it rests on; kept before the decision is durable.
+    package func record(
+        _ entry: DecisionEntry, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
+    ) -> RecordResult {
+        log.enqueue(entry, release: release, evidence: evidence, waiter: waiter, port: self)
+    }
+
+    /// Tells what became of a permitted request. Batched; never delays anything.
+    package func complete(_ item: CompletionEntry.Item) { log.complete(item) }
+
+    /// The group of these is on disk, or never will be. Called by the log's threads; wakes the loop once.
+    func settle(_ waiting: [Waiting], isDurable: Bool) {
+        let items = waiting.map { (waiting: Settled(waiting: $0), isDurable: isDurable) }
+        settled.withLock { $0.append(contentsOf: items) }
+        wake()
+    }
+
+    /// Calls every waiter whose decision is settled. On the loop, after `wake`. The only place where a permit is made.
+    package func drain() {
+        let ready = settled.withLock { settled in
+            let ready = settled
+            settled.removeAll(keepingCapacity: true)
+            return ready
+        }
+        for (item, isDurable) in ready {
+            let waiting = item.waiting
+            if !isDurable {
+                waiting.waiter.decisionIsDurable(.unavailable)
+            } else if let release = waiting.release {
+                waiting.waiter.decisionIsDurable(.allowed(Permit(index: waiting.index, release: release)))
+            } else {
+                waiting.waiter.decisionIsDurable(.refused(index: waiting.index))
+            }
+        }
+    }
+}

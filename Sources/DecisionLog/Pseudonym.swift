@@ -1,0 +1,20 @@
+internal import JSON
+package import OpenSSL
+
+/// Turns what names a person into what tells nothing without a key: `KEYID:` and the base64url HMAC-SHA-256 over the field's name, the
+/// bucket and the value, each after its length (DESIGN section 7). Destroying a key is erasure that leaves the tree whole.
+package struct Pseudonymizer: Sendable {
+    private let keyID: String
+    private let key: HMACKey
+
+    package init(keyID: String, key: HMACKey) {
+        self.keyID = keyID
+        self.key = key
+    }
+
+    /// - Parameter field: `mailbox`, `object`, `prefix` or `reference`.
+    package func pseudonym(_ field: StaticString, bucket: String, _ value: [UInt8]) -> String {
+        let code = key.authenticate(parts: [Array(field.description.utf8), Array(bucket.utf8), value])
+        return keyID + ":" + Base64.url.encode(code.bytes)
+    }
+}

@@ -1,0 +1,211 @@
+internal import OpenSSL
+internal import Residency
+
+/// The tree on disk: takes durable entries, writes tiles and bundles, publishes checkpoints. Owned by the integrator's thread.
+struct Tree: ~Copyable {
+    private let files: LogFolder
+    private let origin: String
+    private let signers: [NoteSigner]
+    private var hasher = MerkleHasher()
+    private var frontier = MerkleFrontier()
+    /// The hashes of each level's partial tile.
+    private var levels: [[SHA256Digest]] = []
+    /// The partial bundle's bytes, and how many entries they are.
+    private var bundle: [UInt8] = []
+    private(set) var publishedSize: UInt64 = 0
+    /// Folders whose existence is known.
+    private var folders: Set<String> = []
+    /// Files that became full since the last checkpoint: their partial forms may go once it is published.
+    private var filled: [TilePath] = []
+    /// The last published note.
+    private(set) var note: [UInt8] = []
+
+    var size: UInt64 { frontier.size }
+
+    /// Opens what is there: only the right edge is read.
+    init(_ files: LogFolder, origin: String, signers: [NoteSigner]) throws(LogError) {
+        self.files = files
+        self.origin = origin
+        self.signers = signers
+        let published = try Self.publishedCheckpoint(files, origin: origin, signers: signers)
+        guard let (checkpoint, note) = published else { return }
+        self.note = note
+        publishedSize = checkpoint.size
+        let shape = TreeShape(size: checkpoint.size)
+        for level in 0..<shape.levels {
+            guard let tile = shape.partialTile(.hashes(level: level)) else {
+                levels.append([])
+                continue
+            }
+            let bytes = try Self.require(files, tile.path)
+            guard bytes.count == 32 * tile.width else {
+                throw .damaged("\(tile.path) holds \(bytes.count) bytes, expected \(32 * tile.width)")
+            }
+            levels.append((0..<tile.width).compactMap { SHA256Digest(bytes: Array(bytes[32 * $0..<32 * $0 + 32])) })
+        }
+        for level in (0..<shape.levels).reversed() {
+            for hash in levels[level] { frontier.append(hash, level: 8 * level, &hasher) }
+        }
+        if let tile = shape.partialTile(.entries) {
+            bundle = try Self.require(files, tile.path)
+            guard let ranges = EntryFraming.split(bundle), ranges.count == tile.width else {
+                throw .damaged("\(tile.path) does not hold \(tile.width) entries")
+            }
+            let bytes = bundle
+            for (index, range) in ranges.enumerated() {
+                guard hasher.leaf(bytes.span.extracting(range)) == levels[0][index] else {
+                    throw .damaged("\(tile.path): entry \(tile.index * 256 + UInt64(index)) is not the one in the tree")
+                }
+            }
+        }
+        guard frontier.size == checkpoint.size, frontier.root(&hasher) == checkpoint.root else {
+            throw .damaged("the tiles do not give the published checkpoint's root")
+        }
+    }
+
+    /// The published checkpoint and its note, verified; nil where there is none yet.
+    static func publishedCheckpoint(
+        _ files: LogFolder, origin: String, signers: [NoteSigner]
+    ) throws(LogError) -> (Checkpoint, [UInt8])? {
+        do {
+            guard let bytes = try files.read("checkpoint") else { return nil }
+            let note = try SignedNote(bytes)
+            // A rotated key's checkpoint is still ours when one of the keys in force signed it.
+            guard signers.contains(where: { (try? note.verify(by: $0.verifier)) != nil }) else {
+                throw LogError.damaged("checkpoint is not signed by any of the configured signing_keys")
+            }
+            let checkpoint = try Checkpoint(text: note.text)
+            guard checkpoint.origin == origin else {
+                throw LogError.damaged("checkpoint is of \(checkpoint.origin), not of \(origin)")
+            }
+            return (checkpoint, bytes)
+        } catch let error as LogError {
+            throw error
+        } catch let error as LogSystemError {
+            throw .system(error)
+        } catch {
+            throw .damaged("checkpoint: \(error)")
+        }
+    }
+
+    /// The time of the last entry that the published tree holds.
+    func lastTime() throws(LogError) -> Timestamp? {
+        guard size > 0 else { return nil }
+        var bytes = bundle
+        if bytes.isEmpty { bytes = try Self.require(files, TilePath(.entries, index: (size - 1) / 256).path) }
+        guard let last = EntryFraming.split(bytes)?.last else { return nil }
+        return EntryTime.read(Array(bytes[last]))
+    }
+
+    // MARK: - Growing
+
+    /// Takes entries that are durable, each after its length.
+    mutating func append(_ framed: [UInt8], from first: Int = 0) throws(LogError) {
+        guard let ranges = EntryFraming.split(framed) else { throw .damaged("a group's entries do not add up") }
+        for range in ranges.dropFirst(first) {
+            let leaf = hasher.leaf(framed.span.extracting(range))
+            bundle.append(contentsOf: framed[range.lowerBound - 2..<range.upperBound])
+            try append(leaf, level: 0)
+            if frontier.size % 256 == 0 {
+                try writeFull(TilePath(.entries, index: frontier.size / 256 - 1), bundle)
+                bundle.removeAll(keepingCapacity: true)
+            }
+        }
+    }
+
+    private mutating func append(_ hash: SHA256Digest, level: Int) throws(LogError) {
+        if levels.count == level { levels.append([]) }
+        levels[level].append(hash)
+        if level == 0 { frontier.append(hash, &hasher) }
+        guard levels[level].count == 256 else { return }
+        let hashes = levels[level]
+        levels[level] = []
+        try writeFull(
+            TilePath(.hashes(level: level), index: (frontier.size >> (8 * UInt64(level + 1))) - 1), Self.bytes(hashes))
+        try append(hasher.root(ofPerfect: hashes), level: level + 1)
+    }
+
+    private mutating func writeFull(_ tile: TilePath, _ bytes: [UInt8]) throws(LogError) {
+        try write(tile, bytes)
+        filled.append(tile)
+    }
+
+    /// Writes a tile, makes it durable, and holds what is read back against what was meant.
+    private mutating func write(_ tile: TilePath, _ bytes: [UInt8]) throws(LogError) {
+        do throws(LogSystemError) {
+            for folder in tile.folders where !folders.contains(folder) {
+                try files.makeFolder(folder)
+                folders.insert(folder)
+            }
+            try files.publish(tile.path, bytes)
+            guard try files.read(tile.path) == bytes else {
+                throw LogSystemError(call: "read back", path: tile.path, code: 5)
+            }
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    // MARK: - Publishing
+
+    /// Makes the tree as it is now the published one.
+    mutating func publish() throws(LogError) {
+        guard size > publishedSize || note.isEmpty else { return }
+        let shape = TreeShape(size: size)
+        for level in 0..<shape.levels {
+            if let tile = shape.partialTile(.hashes(level: level)) { try write(tile, Self.bytes(levels[level])) }
+        }
+        if let tile = shape.partialTile(.entries) { try write(tile, bundle) }
+        let checkpoint = Checkpoint(origin: origin, size: size, root: frontier.root(&hasher))
+        do {
+            let note = try checkpoint.signed(by: signers)
+            try files.publish("checkpoint", note)
+            self.note = note
+        } catch let error as LogSystemError {
+            throw .system(error)
+        } catch let error as NoteError {
+            throw .note(error)
+        } catch {
+            throw .damaged("\(error)")
+        }
+        publishedSize = size
+        removePartials()
+    }
+
+    /// Partial tiles may go once the full tile is published (tlog-tiles, "Partial Tiles").
+    private mutating func removePartials() {
+        for tile in filled {
+            let folder = tile.path + ".p"
+            for name in files.names(folder) { files.remove(folder + "/" + name) }
+            files.removeFolder(folder)
+            folders.remove(folder)
+        }
+        filled = []
+    }
+
+    private static func bytes(_ hashes: [SHA256Digest]) -> [UInt8] { hashes.flatMap(\.bytes) }
+
+    private static func require(_ files: LogFolder, _ name: String) throws(LogError) -> [UInt8] {
+        let bytes: [UInt8]?
+        do throws(LogSystemError) { bytes = try files.read(name) } catch { throw .system(error) }
+        guard let bytes else { throw .damaged("\(name) is missing") }
+        return bytes
+    }
+}
+
+/// The time in an entry's line.
+enum EntryTime {
+    /// The time of an entry of any kind; nil when it has none.
+    static func read(_ entry: [UInt8]) -> Timestamp? {
+        let marker = Array(#""time":""#.utf8)
+        let head = entry.prefix(64)
+        guard head.count > marker.count + 27 else { return nil }
+        for start in 0..<head.count - marker.count - 27 + 1
+        where head[start..<start + marker.count].elementsEqual(marker) {
+            let from = start + marker.count
+            guard from + 27 <= entry.count else { return nil }
+            return Timestamp(rfc3339: String(decoding: entry[from..<from + 27], as: UTF8.self))
+        }
+        return nil
+    }
+}
