@@ -3,7 +3,7 @@ package import JSON
 /// Why bytes are not an authorization at all: found before anybody's key is looked at.
 package enum MalformedToken: Error, Hashable, Sendable {
     case tooLong(bytes: Int)
-    /// Not three parts; five are a JWE.
+    /// Not three parts; five are a JWE, and nobody counts beyond six.
     case parts(Int)
     /// A part that is no canonical base64url, or an empty one.
     case encoding(Part)
@@ -31,6 +31,7 @@ extension MalformedToken: CustomStringConvertible {
         switch self {
         case .tooLong(let bytes): "\(bytes) bytes, and a token has at most \(TokenLimits.tokenBytesMax)"
         case .parts(5): "five parts: an encrypted token (JWE), not a signed one"
+        case .parts(let count) where count > 5: "more than 5 parts between dots instead of 3"
         case .parts(let count): "\(count) part\(count == 1 ? "" : "s") between dots instead of 3"
         case .encoding(let part):
             "the \(part.rawValue) is not canonical base64url without padding (RFC 7515, section 2)"
