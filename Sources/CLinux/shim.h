@@ -1,0 +1,65 @@
+#pragma once
+// System calls that the Glibc module of Swift does not show: those without a wrapper in glibc 2.36 (openat2), those that are
+// variadic in C, and those that glibc declares only under _GNU_SOURCE. Each returns what the call returns, or -errno.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static inline long clinux_result(long value) { return value < 0 ? -errno : value; }
+
+// openat2(2) below `directory`: no symbolic link, no magic link, no mount point, nothing above it. `cachedOnly` fails with
+// EAGAIN rather than wait for the disk.
+static inline long clinux_open_beneath(int directory, const char *path, int flags, int mode, int cachedOnly) {
+    struct open_how how = {
+        .flags = (uint64_t)flags | O_CLOEXEC,
+        .mode = (uint64_t)mode,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV |
+                   (cachedOnly ? RESOLVE_CACHED : 0),
+    };
+    return clinux_result(syscall(SYS_openat2, directory, path, &how, sizeof how));
+}
+
+static inline long clinux_rename(int from, const char *name, int to, const char *newName, unsigned flags) {
+    return clinux_result(syscall(SYS_renameat2, from, name, to, newName, flags));
+}
+
+// preadv2(2) of one buffer; `cachedOnly` fails with EAGAIN rather than wait for the disk.
+static inline long clinux_read(int file, void *buffer, size_t count, int64_t offset, int cachedOnly) {
+    // The kernel takes the offset as two halves; on 64-bit machines the upper one is ignored.
+    struct iovec part = {.iov_base = buffer, .iov_len = count};
+    const int readWithoutWaiting = 0x8; // RWF_NOWAIT, <linux/fs.h>
+    return clinux_result(syscall(SYS_preadv2, file, &part, 1, (long)offset, 0L, cachedOnly ? readWithoutWaiting : 0));
+}
+
+static inline long clinux_write(int file, const void *buffer, size_t count, int64_t offset) {
+    return clinux_result(pwrite(file, buffer, count, offset));
+}
+
+static inline long clinux_directory_entries(int directory, void *buffer, size_t count) {
+    return clinux_result(syscall(SYS_getdents64, directory, buffer, count));
+}
+
+static inline long clinux_attribute(int file, const char *name, void *value, size_t count) {
+    return clinux_result(fgetxattr(file, name, value, count));
+}
+
+static inline long clinux_set_attribute(int file, const char *name, const void *value, size_t count, int flags) {
+    return clinux_result(fsetxattr(file, name, value, count, flags));
+}
+
+// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: starts writing and does not wait for it.
+static inline long clinux_start_writing(int file, int64_t offset, int64_t count) {
+    return clinux_result(syscall(SYS_sync_file_range, file, offset, count, 2u));
+}
+
+static inline int clinux_flag_temporary_file(void) { return 020000000 | O_DIRECTORY; } // O_TMPFILE
+static inline int clinux_flag_path(void) { return 010000000; }                         // O_PATH
+static inline unsigned clinux_rename_exchange(void) { return 2; }                      // RENAME_EXCHANGE
+static inline unsigned clinux_rename_no_replace(void) { return 1; }                    // RENAME_NOREPLACE

@@ -1,0 +1,91 @@
+internal import Glibc
+internal import NIOPosix
+internal import Synchronization
+
+/// The folder of a directory store: its lock, its internal folders, and what is remembered of it. Lives across reloads.
+final class DirectoryRoot: Sendable {
+    let path: String
+    let folder: FileDescriptor
+    /// New files that wait for their name. Emptied at start.
+    let stage: FileDescriptor
+    /// Side files.
+    let sides: FileDescriptor
+    let jobs: FileJobs
+    let locks = KeyLocks()
+    let durable = DurableFolders()
+    let sortedFolders = SortedFolderCache(bytesMax: StoreLimits.sortedFolderBytesMax)
+    private let stageNames = Atomic<UInt64>(0)
+
+    /// Locks a folder and makes it ready.
+    init(path: String, pool: NIOThreadPool) throws(DirectoryStoreError) {
+        self.path = path
+        jobs = FileJobs(pool: pool)
+        do throws(SystemError) {
+            let folder = try openRoot(path)
+            guard try folder.lockExclusively() else { throw SystemError("flock", EWOULDBLOCK) }
+            try Self.probe(folder)
+            let own = RelativePath(EscapedPath.internalFolder)
+            var isNew = try makeFolder(own, in: folder)
+            let internals = try open(own, below: folder, .folder)
+            for name in ["stage", "side"] where try makeFolder(RelativePath(name), in: internals) { isNew = true }
+            stage = try open(RelativePath("stage"), below: internals, .folder)
+            sides = try open(RelativePath("side"), below: internals, .folder)
+            if isNew {
+                try internals.synchronize()
+                try folder.synchronize()
+            }
+            try Self.empty(stage)
+            self.folder = folder
+        } catch {
+            if error.call == "flock", error.code == EWOULDBLOCK { throw .locked(path: path) }
+            throw DirectoryStoreError(error, path: path)
+        }
+    }
+
+    /// Tries what a store needs of its file system, and leaves nothing behind.
+    static func probe(_ folder: borrowing FileDescriptor) throws(SystemError) {
+        let file = try open(RelativePath("."), below: folder, .unnamedFile)
+        try ExtendedAttribute.set(
+            [UInt8](repeating: 0, count: StoreLimits.attributeBytesMax), of: file, .creating)
+    }
+
+    /// A name in the stage that nobody else uses.
+    func stageName() -> RelativePath {
+        RelativePath("\(stageNames.wrappingAdd(1, ordering: .relaxed).newValue)")
+    }
+
+    /// Opens a folder by its escaped path below the root.
+    func openFolder(_ path: [UInt8]) throws(SystemError) -> FileDescriptor {
+        try open(path.isEmpty ? RelativePath(".") : RelativePath(path), below: folder, .folder)
+    }
+
+    /// What a crash left: files, and folders with at most one file.
+    private static func empty(_ stage: borrowing FileDescriptor) throws(SystemError) {
+        var names: [([UInt8], FolderEntries.Kind)] = []
+        var entries = FolderEntries()
+        try entries.read(stage) { (name, kind) throws(SystemError) in
+            names.append((array(name), kind))
+            return true
+        }
+        for (name, _) in names {
+            let name = RelativePath(name)
+            guard let status = try status(of: name, in: stage) else { continue }
+            guard status.kind == .folder else {
+                try removeFile(name, in: stage)
+                continue
+            }
+            let inner = try open(name, below: stage, .folder)
+            let object = RelativePath(EscapedPath.folderObject)
+            if try Stores.status(of: object, in: inner) != nil { try removeFile(object, in: inner) }
+            _ = try removeFolder(name, in: stage)
+        }
+    }
+}
+
+/// The bytes of a span, for keeping.
+func array(_ bytes: borrowing Span<UInt8>) -> [UInt8] {
+    var array: [UInt8] = []
+    array.reserveCapacity(bytes.count)
+    for index in bytes.indices { array.append(bytes[index]) }
+    return array
+}

@@ -1,0 +1,169 @@
+package import DecisionLog
+internal import Glibc
+package import NIOCore
+package import Residency
+internal import S3
+
+extension DirectoryStore {
+    package func list(
+        _ query: ListQuery, for operation: Operation, permit: consuming Permit, on loop: any EventLoop,
+        _ done: @escaping (Result<ListPage, StoreError>) -> Void
+    ) {
+        let release: Release
+        do throws(StoreError) {
+            release = try redeem(permit, operation, target: query.prefix, identity: .none)
+        } catch { return done(.failure(error)) }
+        root.jobs.run(on: loop) { () throws(StoreError) -> ListPage in
+            var listing = Listing(store: self, query: query, release: release)
+            do throws(SystemError) { return try listing.page() } catch { throw StoreError(error) }
+        } _: {
+            done($0)
+        }
+    }
+}
+
+/// One walk over a store's folders in the byte order of keys, until a page is full.
+private struct Listing {
+    let store: DirectoryStore
+    let query: ListQuery
+    let release: Release
+    private var result = ListPage()
+    private var lastCommonPrefix: [UInt8]?
+    private static let slash = UInt8(ascii: "/")
+
+    init(store: DirectoryStore, query: ListQuery, release: Release) {
+        self.store = store
+        self.query = query
+        self.release = release
+    }
+
+    mutating func page() throws(SystemError) -> ListPage {
+        if query.keysMax > 0 { _ = try walk(prefix: [], path: []) }
+        return result
+    }
+
+    /// Visits every key that begins with `prefix` (empty, or ending with a slash). False when the page is full.
+    private mutating func walk(prefix: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
+        guard let folder = try sortedFolder(path) else { return true }
+        for item in folder.items {
+            let key = prefix + item.order
+            let whole = path.isEmpty ? item.path : path + [Self.slash] + item.path
+            switch item.kind {
+            case .object:
+                guard key.starts(with: query.prefix), isAfter(key) else { continue }
+                guard try object(key, path: whole) else { return false }
+            case .subtree:
+                guard key.starts(with: query.prefix) || query.prefix.starts(with: key) else { continue }
+                // All of it comes before the marker.
+                if let after = query.after, !after.starts(with: key), key.lexicographicallyPrecedes(after) { continue }
+                guard try subtree(key, path: whole) else { return false }
+            }
+        }
+        return true
+    }
+
+    private mutating func subtree(_ key: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
+        guard let common = commonPrefix(of: key) else { return try walk(prefix: key, path: path) }
+        // Every key in here is shown as this one prefix: it is enough to know of one that may be shown.
+        guard common != lastCommonPrefix, common != query.after else { return true }
+        guard try hasAdmitted(prefix: key, path: path) else { return true }
+        return emit(commonPrefix: common)
+    }
+
+    private mutating func object(_ key: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
+        let common = commonPrefix(of: key)
+        if let common, common == lastCommonPrefix || common == query.after { return true }
+        guard let (objectKey, file) = try find(key, path: path) else { return true }
+        guard admits(objectKey, file) else {
+            result.excluded += 1
+            return true
+        }
+        if let common { return emit(commonPrefix: common) }
+        guard hasRoom() else { return false }
+        result.entries.append(
+            ListEntry(
+                key: objectKey, size: file.status.size, lastModifiedSeconds: file.status.modified.seconds,
+                etag: release.withholdsEntityTag ? nil : file.sealed?.rest.etag))
+        result.next = key
+        return true
+    }
+
+    private mutating func emit(commonPrefix: [UInt8]) -> Bool {
+        guard hasRoom() else { return false }
+        lastCommonPrefix = commonPrefix
+        result.commonPrefixes.append(commonPrefix)
+        result.next = commonPrefix
+        return true
+    }
+
+    /// Room for one more; what finds none tells that the page is not all.
+    private mutating func hasRoom() -> Bool {
+        guard result.entries.count + result.commonPrefixes.count >= query.keysMax else { return true }
+        result.isTruncated = true
+        return false
+    }
+
+    /// Is there an entry below that the decision admits? Any one will do.
+    private mutating func hasAdmitted(prefix: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
+        guard let folder = try sortedFolder(path) else { return false }
+        for item in folder.items {
+            let key = prefix + item.order
+            let whole = path + [Self.slash] + item.path
+            switch item.kind {
+            case .object:
+                guard key.starts(with: query.prefix), isAfter(key) else { continue }
+                guard let (objectKey, file) = try find(key, path: whole) else { continue }
+                if admits(objectKey, file) { return true }
+                result.excluded += 1
+            case .subtree:
+                if let after = query.after, !after.starts(with: key), key.lexicographicallyPrecedes(after) { continue }
+                if try hasAdmitted(prefix: key, path: whole) { return true }
+            }
+        }
+        return false
+    }
+
+    private func isAfter(_ key: [UInt8]) -> Bool {
+        guard let after = query.after else { return true }
+        return after.lexicographicallyPrecedes(key)
+    }
+
+    /// The key up to the delimiter's first place after the prefix, where it has one.
+    private func commonPrefix(of key: [UInt8]) -> [UInt8]? {
+        guard let delimiter = query.delimiter, key.count >= query.prefix.count + delimiter.count else { return nil }
+        var at = query.prefix.count
+        while at + delimiter.count <= key.count {
+            if key[at..<at + delimiter.count].elementsEqual(delimiter) { return Array(key[..<(at + delimiter.count)]) }
+            at += 1
+        }
+        return nil
+    }
+
+    private func find(_ key: [UInt8], path: [UInt8]) throws(SystemError) -> (ObjectKey, ObjectFile)? {
+        guard let objectKey = ObjectKey(utf8: key),
+            let opened = try DirectoryRoot.openFile(path, below: store.root.folder, .reading)
+        else { return nil }
+        return (objectKey, try store.read(opened, binding: key))
+    }
+
+    private func admits(_ key: ObjectKey, _ file: ObjectFile) -> Bool {
+        let state: ObjectState
+        switch file.tagState {
+        case .missing: state = .untagged
+        case .invalid: state = .tagInvalid
+        case .sealed(let sealed): state = .tagged(sealed.tag.residency)
+        }
+        return release.admission?.admits(mailbox: store.mailboxRule.mailbox(of: key), object: state) ?? false
+    }
+
+    private func sortedFolder(_ path: [UInt8]) throws(SystemError) -> SortedFolder? {
+        do throws(SystemError) {
+            return try store.root.sortedFolders.folder(path, try store.root.openFolder(path))
+        } catch {
+            switch error.code {
+            case ENOENT, ENOTDIR, ELOOP, EXDEV: return nil
+            default: throw error
+            }
+        }
+    }
+}

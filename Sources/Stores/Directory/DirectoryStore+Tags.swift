@@ -1,0 +1,169 @@
+internal import Glibc
+package import NIOCore
+internal import OpenSSL
+package import Residency
+package import S3
+
+extension DirectoryStore {
+    package func adopt(
+        _ located: Located, at time: Timestamp, on loop: any EventLoop,
+        _ done: @escaping (Result<Located, StoreError>) -> Void
+    ) {
+        root.jobs.run(on: loop) { () throws(StoreError) -> Located in
+            guard let file = located.file else { throw .absent }
+            guard case .missing = file.tagState else { throw .outOfTurn }
+            return Located(located.key, try seal(file, of: located.key, at: time, .creating))
+        } _: {
+            done($0)
+        }
+    }
+
+    package func reseal(
+        _ key: ObjectKey, at time: Timestamp, on loop: any EventLoop,
+        _ done: @escaping (Result<ResealOutcome, StoreError>) -> Void
+    ) {
+        root.jobs.run(on: loop) { () throws(StoreError) -> ResealOutcome in
+            let located = try locate(key)
+            guard let file = located.file else { throw .absent }
+            let sealed = try seal(file, of: key, at: time, .either)
+            guard let residency = sealed.sealed?.tag.residency else { throw .tagInvalid(.seal) }
+            return ResealOutcome(residency: residency, before: located.state, textBefore: file.tagText)
+        } _: {
+            done($0)
+        }
+    }
+
+    /// Seals a file with the store's datacenter. What its attribute said of the object is kept as far as it can be read; when it was
+    /// received, from the tag before, else when the file was last changed.
+    private func seal(
+        _ file: ObjectFile, of key: ObjectKey, at time: Timestamp, _ setting: ExtendedAttribute.Setting
+    ) throws(StoreError) -> ObjectFile {
+        let content = try ContentDigests.of(file.descriptor, size: file.status.size)
+        var rest = file.unverifiedRest ?? StoredRest(etag: hexadecimal(content.md5))
+        if rest.partSizes.isEmpty { rest.etag = hexadecimal(content.md5) }
+        rest.checksums = []
+        rest.sideFile = nil
+        let before = file.tagText.flatMap { try? ResidencyTag.parseUnverified(Array($0.utf8).span) }
+        let received = before?.residency.receivedSeconds ?? file.status.modified.seconds
+        let sealed = try SealedObject.seal(
+            rest, residency: ResidencyFacts(place: place, receivedSeconds: received), taggedSeconds: time.seconds,
+            size: file.status.size, contentDigest: content.sha256, binding: key.utf8, keyring: keyring)
+        do throws(SystemError) {
+            if let (side, bytes) = sealed.sideFile { try root.writeSideFile(side, bytes) }
+            try ExtendedAttribute.set(sealed.attribute, of: file.descriptor, setting)
+            try file.descriptor.synchronize()
+        } catch { throw StoreError(error) }
+        return file.with(
+            judge(sealed.attribute, size: file.status.size, binding: key.utf8), attribute: sealed.attribute)
+    }
+
+    package func scan(
+        _ options: ScanOptions, on loop: any EventLoop, _ done: @escaping (Result<ScanSummary, StoreError>) -> Void
+    ) {
+        root.jobs.run(on: loop) { () throws(StoreError) -> ScanSummary in
+            var scan = Scan(store: self, options: options)
+            try scan.walk([])
+            return scan.summary
+        } _: {
+            done($0)
+        }
+    }
+
+    /// Judges one object for a scan.
+    fileprivate func inspect(
+        _ key: ObjectKey, _ options: ScanOptions, _ summary: inout ScanSummary
+    ) throws(StoreError) {
+        let located = try locate(key)
+        guard let file = located.file else { return }
+        summary.objects += 1
+        summary.bytes += file.status.size
+        func find(_ problem: ScanFinding.Problem) { options.finding(ScanFinding(name: key.utf8, problem: problem)) }
+        switch located.state {
+        case .untagged:
+            if let adopts = options.adopts, adopts(key) {
+                _ = try seal(file, of: key, at: Timestamp(seconds: FileTime.now().seconds), .creating)
+                summary.adopted += 1
+            } else {
+                summary.problems += 1
+                find(.untagged)
+            }
+        case .tagInvalid:
+            summary.problems += 1
+            find(.tagInvalid(located.tagProblem ?? .malformed))
+        case .tagged(let residency):
+            if residency.place != place {
+                summary.misplaced += 1
+                find(.misplaced(residency.place))
+            }
+            guard options.readsContent, let digest = file.sealed?.tag.contentDigest else { return }
+            if try ContentDigests.of(file.descriptor, size: file.status.size).sha256 != digest {
+                summary.problems += 1
+                find(.contentDamaged)
+            }
+        case .absent, .notLocated: break
+        }
+    }
+}
+
+/// One walk over every file of a store.
+private struct Scan {
+    let store: DirectoryStore
+    let options: ScanOptions
+    var summary = ScanSummary()
+
+    mutating func walk(_ path: [UInt8]) throws(StoreError) {
+        var names: [[UInt8]] = []
+        do throws(SystemError) {
+            let folder = try store.root.openFolder(path)
+            var entries = FolderEntries()
+            try entries.read(folder) { (name, _) throws(SystemError) in
+                names.append(array(name))
+                return true
+            }
+            names.sort { $0.lexicographicallyPrecedes($1) }
+        } catch { throw StoreError(error) }
+        for name in names where summary.isComplete {
+            let whole = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
+            if whole == EscapedPath.internalFolder { continue }
+            try visit(whole)
+        }
+    }
+
+    private mutating func visit(_ path: [UInt8]) throws(StoreError) {
+        let kind: FileStatus.Kind?
+        do throws(SystemError) {
+            let (parent, name) = EscapedPath.split(path)
+            kind = try status(of: RelativePath(name), in: try store.root.openFolder(parent))?.kind
+        } catch {
+            kind = nil
+        }
+        switch kind {
+        case .folder: try walk(path)
+        case .file:
+            guard let key = EscapedPath.key(ofPath: path) else { return reportForeign(path) }
+            try store.inspect(key, options, &summary)
+            if summary.objects % 256 == 0, !options.progress(summary.objects) { summary.isComplete = false }
+        case .other: reportForeign(path)
+        case nil: break
+        }
+    }
+
+    private mutating func reportForeign(_ path: [UInt8]) {
+        summary.problems += 1
+        options.finding(ScanFinding(name: path, problem: .notAnObject))
+    }
+}
+
+extension ObjectFile {
+    /// The tag's text as it stands in the attribute; nil where there is none.
+    var tagText: String? {
+        guard let attribute, let count = PackedAttribute.textCount(attribute.span) else { return nil }
+        return String(validating: attribute[..<count], as: UTF8.self)
+    }
+
+    /// What the attribute says beside the tag, whether or not that verifies.
+    var unverifiedRest: StoredRest? {
+        guard let attribute, let count = PackedAttribute.textCount(attribute.span) else { return nil }
+        return StoredRest.parse(Array(attribute[(count + 1)...]).span)
+    }
+}

@@ -1,0 +1,139 @@
+package import DecisionLog
+package import NIOCore
+package import NIOPosix
+package import Residency
+package import S3
+
+/// A bucket whose objects are files below one folder (DESIGN section 8). The embedded default: nothing else need run.
+package struct DirectoryStore: Store {
+    package let bucket: BucketName
+    package let place: Place
+    package let mailboxRule: MailboxRule
+    let keyring: SealKeyring
+    let verifiesContent: Bool
+    let root: DirectoryRoot
+
+    /// What the settings say of a store beside its folder.
+    package struct Configuration: Sendable {
+        package var bucket: BucketName
+        package var place: Place
+        package var mailboxRule: MailboxRule
+        package var keyring: SealKeyring
+        /// Compare the content's digest before any of it is released.
+        package var verifiesContent: Bool
+
+        package init(
+            bucket: BucketName, place: Place, mailboxRule: MailboxRule = .firstComponent, keyring: SealKeyring,
+            verifiesContent: Bool = false
+        ) {
+            self.bucket = bucket
+            self.place = place
+            self.mailboxRule = mailboxRule
+            self.keyring = keyring
+            self.verifiesContent = verifiesContent
+        }
+    }
+
+    /// Locks a folder, empties its stage and tries what a store needs. Waits for the disk: not for an event loop.
+    package static func open(
+        path: String, _ configuration: Configuration, pool: NIOThreadPool
+    ) throws(DirectoryStoreError) -> DirectoryStore {
+        DirectoryStore(configuration, root: try DirectoryRoot(path: path, pool: pool))
+    }
+
+    /// Tries what a store needs of a folder without locking or changing it: for `--check`, also while a daemon runs on it.
+    package static func probe(path: String) throws(DirectoryStoreError) {
+        do throws(SystemError) {
+            try DirectoryRoot.probe(try openRoot(path))
+        } catch { throw DirectoryStoreError(error, path: path) }
+    }
+
+    private init(_ configuration: Configuration, root: DirectoryRoot) {
+        bucket = configuration.bucket
+        place = configuration.place
+        mailboxRule = configuration.mailboxRule
+        keyring = configuration.keyring
+        verifiesContent = configuration.verifiesContent
+        self.root = root
+    }
+
+    /// The folder, as the settings name it.
+    package var path: String { root.path }
+
+    /// The same folder under a reload's settings: lock and caches are shared.
+    package func reconfigured(_ configuration: Configuration) -> DirectoryStore {
+        DirectoryStore(configuration, root: root)
+    }
+}
+
+extension DirectoryStore {
+    package func locate(
+        _ key: ObjectKey, on loop: any EventLoop, _ found: @escaping (Result<Located, StoreError>) -> Void
+    ) {
+        do throws(StoreError) {
+            if let located = try locateCached(key) { return found(.success(located)) }
+        } catch { return found(.failure(error)) }
+        root.jobs.run(on: loop) { [self] () throws(StoreError) in
+            try locate(key)
+        } _: {
+            found($0)
+        }
+    }
+
+    package func describe(
+        _ located: Located, for operation: Operation, permit: consuming Permit
+    ) throws(StoreError) -> ObjectFacts {
+        let release = try redeem(permit, operation, target: located.key.utf8, identity: located.identity)
+        return try located.soundFile().facts(withholdsEntityTag: release.withholdsEntityTag)
+    }
+
+    package func open(
+        _ located: Located, for operation: Operation, permit: consuming Permit, on loop: any EventLoop,
+        _ done: @escaping (Result<OpenObject, StoreError>) -> Void
+    ) {
+        let object: OpenObject
+        let file: ObjectFile
+        do throws(StoreError) {
+            let release = try redeem(permit, operation, target: located.key.utf8, identity: located.identity)
+            file = try located.soundFile()
+            object = OpenObject(
+                file, facts: try file.facts(withholdsEntityTag: release.withholdsEntityTag), jobs: root.jobs)
+        } catch { return done(.failure(error)) }
+        guard verifiesContent, let digest = file.sealed?.tag.contentDigest else { return done(.success(object)) }
+        root.jobs.run(on: loop) { () throws(StoreError) -> OpenObject in
+            let actual = try ContentDigests.of(file.descriptor, size: file.status.size)
+            guard actual.sha256 == digest else { throw .contentDamaged }
+            return object
+        } _: {
+            done($0)
+        }
+    }
+
+    /// The one way from a permit to what it lets a store do.
+    func redeem(
+        _ permit: consuming Permit, _ operation: Operation, target: [UInt8], identity: LocatedIdentity
+    ) throws(StoreError) -> Release {
+        do throws(PermitMismatch) {
+            return try permit.redeem(bucket: bucket, operation: operation, target: target, identity: identity)
+        } catch { throw .permit(error) }
+    }
+}
+
+extension Located {
+    /// The file, where its tag is sound: everything else refuses everyone.
+    func soundFile() throws(StoreError) -> ObjectFile {
+        guard let file else { throw .absent }
+        switch file.tagState {
+        case .sealed: return file
+        case .missing: throw .untagged
+        case .invalid(let problem): throw .tagInvalid(problem)
+        }
+    }
+}
+
+extension ObjectFile {
+    func facts(withholdsEntityTag: Bool) throws(StoreError) -> ObjectFacts {
+        guard let sealed else { throw .untagged }
+        return sealed.facts(of: status, withholdsEntityTag: withholdsEntityTag)
+    }
+}

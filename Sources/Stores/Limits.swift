@@ -1,0 +1,29 @@
+/// The bounds of this target, each with its unit in its name.
+package enum StoreLimits {
+    /// A packed attribute: ext4 holds 4,032 bytes of attributes for a file in all (DESIGN section 4).
+    package static let attributeBytesMax = 3584
+    /// What of an object's metadata lies beside it because the attribute does not hold it.
+    package static let sideFileBytesMax = 256 << 10
+    /// Bytes of a new object that wait in memory before they go to the file pool.
+    package static let writeBufferBytes = 256 << 10
+    /// After so many bytes of a new object the kernel is told to begin writing them to disk.
+    static let writeBehindBytes: Int64 = 8 << 20
+    /// How often a change of names is tried again after it lost a race against another.
+    static let publishAttemptsMax = 64
+    /// How often a look-up is tried again when the object was replaced meanwhile.
+    static let locateAttemptsMax = 8
+    /// Sorted folders kept in memory, all together.
+    static let sortedFolderBytesMax = 64 << 20
+    /// A folder is kept only when it had rested for so long before it was read: two ticks of the slowest kernel clock.
+    static let restNanosecondsMin: Int64 = 20_000_000
+    /// Folders known to be on disk with all their parents.
+    static let durableFoldersMax = 65_536
+    /// Locks among which keys are shared out.
+    static let keyLockCount = 256
+    /// Keys and common prefixes in one page of a listing.
+    package static let pageKeysMax = 1000
+    /// Bytes of an object that are hashed at a time.
+    static let hashChunkBytes = 1 << 20
+    /// A component of a key is split into file names of at most so many bytes.
+    static let nameBytesMax = 200
+}

@@ -1,0 +1,96 @@
+package import DecisionLog
+package import Residency
+package import S3
+
+/// What a look-up found. Shows the rule and the log's entry what they need, and nobody anything else: content and metadata come
+/// out of it only against a permit, by the store that located it. Keeps the object open as long as it lives.
+package final class Located: Sendable {
+    package let key: ObjectKey
+    package let state: ObjectState
+    package let identity: LocatedIdentity
+    /// What is wrong with the tag where `state` is `.tagInvalid`.
+    package let tagProblem: TagProblem?
+    let file: ObjectFile?
+
+    /// Bytes of the content, for the entry; nil where nothing lies under the key.
+    package var size: Int64? { file?.status.size }
+    /// The entity tag for the entry, without quotes; nil without a sound tag.
+    package var etag: String? { file?.sealed?.rest.etag }
+
+    /// Nothing lies under the key.
+    init(absent key: ObjectKey) {
+        self.key = key
+        state = .absent
+        identity = .none
+        tagProblem = nil
+        file = nil
+    }
+
+    init(_ key: ObjectKey, _ file: ObjectFile) {
+        self.key = key
+        self.file = file
+        identity = .descriptor(
+            file.descriptor.number, device: file.status.identity.device, inode: file.status.identity.inode)
+        switch file.tagState {
+        case .missing: (state, tagProblem) = (.untagged, nil)
+        case .invalid(let problem): (state, tagProblem) = (.tagInvalid, problem)
+        case .sealed(let sealed): (state, tagProblem) = (.tagged(sealed.tag.residency), nil)
+        }
+    }
+}
+
+/// An open file, with what was read of it when it was opened.
+final class ObjectFile: Sendable {
+    enum TagState: Sendable {
+        case missing
+        case invalid(TagProblem)
+        case sealed(SealedObject)
+    }
+
+    /// A descriptor that several views of one file share.
+    private final class Handle: Sendable {
+        let descriptor: FileDescriptor
+
+        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+    }
+
+    private let handle: Handle
+    let status: FileStatus
+    /// The packed value as it is on disk; nil where there is none.
+    let attribute: [UInt8]?
+    let tagState: TagState
+
+    init(_ descriptor: consuming FileDescriptor, _ status: FileStatus, attribute: [UInt8]?, tagState: TagState) {
+        handle = Handle(descriptor)
+        self.status = status
+        self.attribute = attribute
+        self.tagState = tagState
+    }
+
+    private init(_ other: ObjectFile, attribute: [UInt8]?, tagState: TagState) {
+        handle = other.handle
+        status = other.status
+        self.attribute = attribute
+        self.tagState = tagState
+    }
+
+    var descriptor: FileDescriptor {
+        _read { yield handle.descriptor }
+    }
+
+    /// The same open file, seen with another tag.
+    func with(_ state: TagState, attribute: [UInt8]? = nil) -> ObjectFile {
+        ObjectFile(self, attribute: attribute ?? self.attribute, tagState: state)
+    }
+
+    /// What the attribute did not hold is still to be read.
+    var needsSideFile: Bool { sealed?.rest.sideFile != nil }
+
+    /// The tag and what it binds, where it is sound.
+    var sealed: SealedObject? {
+        switch tagState {
+        case .sealed(let sealed): sealed
+        case .missing, .invalid: nil
+        }
+    }
+}

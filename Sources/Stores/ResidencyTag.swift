@@ -1,0 +1,182 @@
+package import OpenSSL
+package import Residency
+
+/// The sealed statement "this object belongs to datacenter D, jurisdiction J, received at T" (DESIGN section 4):
+/// `v1;KEYID;DATACENTER;JURISDICTION;TAGGED;RECEIVED;SIZE;DIGEST;REST;SEAL`.
+package struct ResidencyTag: Hashable, Sendable {
+    package let keyID: SealKeyID
+    package let residency: ResidencyFacts
+    /// When it was sealed, in unix seconds.
+    package let taggedSeconds: Int64
+    /// Bytes of the content; nil for `-`.
+    package let size: Int64?
+    /// SHA-256 of the content; nil for `-`.
+    package let contentDigest: SHA256Digest?
+
+    /// The longest text that is looked at.
+    static let textBytesMax = 512
+
+    /// Parses the text and verifies its seal over `binding`, and that REST is the digest of `rest`.
+    /// - Parameter binding: the key (directory, s3) or the mailbox (maildir).
+    package static func verify(
+        _ text: borrowing Span<UInt8>, rest: borrowing Span<UInt8>, binding: borrowing Span<UInt8>,
+        keyring: SealKeyring
+    ) throws(TagProblem) -> ResidencyTag {
+        let fields = try TagFields(text)
+        guard
+            let key = keyring.verifying(
+                datacenter: text.extracting(fields.datacenter), id: text.extracting(fields.keyID))
+        else {
+            // A malformed name is no unknown key; both refuse, but an operator is to be told which.
+            _ = try fields.names(text)
+            throw .unknownKey
+        }
+        let seal = key.key.authenticate(message(text.extracting(0..<fields.seal.lowerBound - 1), binding: binding).span)
+        guard Base64URL.isEncoding(text.extracting(fields.seal), of: seal) else { throw .seal }
+        guard Base64URL.isEncoding(text.extracting(fields.rest), of: SHA256Digest(hashing: copy rest)) else {
+            throw .rest
+        }
+        let (keyID, place) =
+            isEqual(text.extracting(fields.jurisdiction), key.jurisdiction.span)
+            ? (try fields.keyName(text), key.place) : try fields.names(text)
+        return try fields.tag(text, keyID: keyID, place: place)
+    }
+
+    /// Parses the text and verifies nothing: for an operator's eyes, and for what a reseal keeps.
+    package static func parseUnverified(_ text: borrowing Span<UInt8>) throws(TagProblem) -> ResidencyTag {
+        let fields = try TagFields(text)
+        let (keyID, place) = try fields.names(text)
+        return try fields.tag(text, keyID: keyID, place: place)
+    }
+
+    /// Seals a statement with the first key of its datacenter.
+    package static func seal(
+        _ residency: ResidencyFacts, taggedSeconds: Int64, size: Int64?, contentDigest: SHA256Digest?,
+        rest: borrowing Span<UInt8>, binding: borrowing Span<UInt8>, keyring: SealKeyring
+    ) throws(StoreError) -> [UInt8] {
+        guard let key = keyring.sealing(residency.place.datacenter) else {
+            throw .sealKeyMissing(residency.place.datacenter)
+        }
+        var text = Array("v1;".utf8)
+        text.append(contentsOf: key.id)
+        text.append(UInt8(ascii: ";"))
+        text.append(contentsOf: key.datacenter)
+        text.append(UInt8(ascii: ";"))
+        text.append(contentsOf: residency.place.jurisdiction.utf8)
+        text.append(contentsOf: ";\(max(0, taggedSeconds));\(max(0, residency.receivedSeconds));".utf8)
+        text.append(contentsOf: size.map { Array("\($0);".utf8) } ?? Array("-;".utf8))
+        if let contentDigest {
+            Base64URL.append(contentDigest, to: &text)
+        } else {
+            text.append(UInt8(ascii: "-"))
+        }
+        text.append(UInt8(ascii: ";"))
+        Base64URL.append(SHA256Digest(hashing: copy rest), to: &text)
+        let seal = key.key.authenticate(message(text.span, binding: binding).span)
+        text.append(UInt8(ascii: ";"))
+        Base64URL.append(seal, to: &text)
+        return text
+    }
+
+    /// `bailiwick-tag-v1`, the text before the seal without its last `;`, and the binding, each preceded by its length as
+    /// big-endian uint32.
+    private static func message(_ text: borrowing Span<UInt8>, binding: borrowing Span<UInt8>) -> [UInt8] {
+        let label = Array("bailiwick-tag-v1".utf8)
+        var message: [UInt8] = []
+        message.reserveCapacity(12 + label.count + text.count + binding.count)
+        appendFramed(label.span, to: &message)
+        appendFramed(text, to: &message)
+        appendFramed(binding, to: &message)
+        return message
+    }
+
+    private static func appendFramed(_ part: borrowing Span<UInt8>, to message: inout [UInt8]) {
+        appendBigEndian(UInt32(part.count), to: &message)
+        for index in part.indices { message.append(part[index]) }
+    }
+}
+
+extension TagProblem: Error {}
+
+/// Where the ten fields of a tag's text are.
+private struct TagFields {
+    private var starts: InlineArray<11, Int>
+
+    init(_ text: borrowing Span<UInt8>) throws(TagProblem) {
+        starts = InlineArray(repeating: 0)
+        guard text.count <= ResidencyTag.textBytesMax else { throw .malformed }
+        var field = 1
+        for index in text.indices where text[index] == UInt8(ascii: ";") {
+            guard field < 10 else { throw .malformed }
+            starts[field] = index + 1
+            field += 1
+        }
+        guard field == 10 else { throw .malformed }
+        starts[10] = text.count + 1
+        guard range(0).count == 2, text[0] == UInt8(ascii: "v"), text[1] == UInt8(ascii: "1") else { throw .malformed }
+    }
+
+    var keyID: Range<Int> { range(1) }
+    var datacenter: Range<Int> { range(2) }
+    var jurisdiction: Range<Int> { range(3) }
+    var rest: Range<Int> { range(8) }
+    var seal: Range<Int> { range(9) }
+
+    func keyName(_ text: borrowing Span<UInt8>) throws(TagProblem) -> SealKeyID {
+        guard let id = SealKeyID(string(keyID, in: text)) else { throw .malformed }
+        return id
+    }
+
+    func names(_ text: borrowing Span<UInt8>) throws(TagProblem) -> (SealKeyID, Place) {
+        guard let datacenter = DatacenterName(string(datacenter, in: text)),
+            let jurisdiction = Jurisdiction(string(jurisdiction, in: text))
+        else { throw .malformed }
+        return (try keyName(text), Place(datacenter: datacenter, jurisdiction: jurisdiction))
+    }
+
+    func tag(_ text: borrowing Span<UInt8>, keyID: SealKeyID, place: Place) throws(TagProblem) -> ResidencyTag {
+        guard let tagged = decimal(range(4), in: text), let received = decimal(range(5), in: text) else {
+            throw .malformed
+        }
+        let size = decimal(range(6), in: text)
+        guard size != nil || isHyphen(range(6), in: text) else { throw .malformed }
+        let digest = Base64URL.digest(text.extracting(range(7)))
+        guard digest != nil || isHyphen(range(7), in: text) else { throw .malformed }
+        return ResidencyTag(
+            keyID: keyID, residency: ResidencyFacts(place: place, receivedSeconds: received), taggedSeconds: tagged,
+            size: size, contentDigest: digest)
+    }
+
+    private func range(_ field: Int) -> Range<Int> { starts[field]..<starts[field + 1] - 1 }
+
+    private func string(_ range: Range<Int>, in text: borrowing Span<UInt8>) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(range.count)
+        for index in range { bytes.append(text[index]) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func isHyphen(_ range: Range<Int>, in text: borrowing Span<UInt8>) -> Bool {
+        range.count == 1 && text[range.lowerBound] == UInt8(ascii: "-")
+    }
+
+    /// Decimal digits without a sign or a leading zero, at most 18 of them.
+    private func decimal(_ range: Range<Int>, in text: borrowing Span<UInt8>) -> Int64? {
+        guard (1...18).contains(range.count), range.count == 1 || text[range.lowerBound] != UInt8(ascii: "0") else {
+            return nil
+        }
+        var value: Int64 = 0
+        for index in range {
+            guard (0x30...0x39).contains(text[index]) else { return nil }
+            value = value * 10 + Int64(text[index] - 0x30)
+        }
+        return value
+    }
+}
+
+func appendBigEndian(_ value: UInt32, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(truncatingIfNeeded: value >> 24))
+    bytes.append(UInt8(truncatingIfNeeded: value >> 16))
+    bytes.append(UInt8(truncatingIfNeeded: value >> 8))
+    bytes.append(UInt8(truncatingIfNeeded: value))
+}

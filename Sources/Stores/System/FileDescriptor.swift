@@ -1,0 +1,89 @@
+internal import CLinux
+internal import Glibc
+
+/// An open descriptor, closed when its owner goes.
+struct FileDescriptor: ~Copyable, Sendable {
+    let number: Int32
+
+    init(owning number: Int32) { self.number = number }
+
+    deinit { close(number) }
+
+    /// fstat(2).
+    func status() throws(SystemError) -> FileStatus {
+        var status = stat()
+        guard unsafe fstat(number, &status) == 0 else { throw SystemError("fstat") }
+        return FileStatus(status)
+    }
+
+    /// fsync(2): contents, attributes and, for a folder, names are on disk when it returns.
+    func synchronize() throws(SystemError) {
+        guard fsync(number) == 0 else { throw SystemError("fsync") }
+    }
+
+    /// flock(2), exclusive and without waiting; false when another process holds it. Held until the descriptor is closed.
+    func lockExclusively() throws(SystemError) -> Bool {
+        if flock(number, LOCK_EX | LOCK_NB) == 0 { return true }
+        guard errno == EWOULDBLOCK else { throw SystemError("flock") }
+        return false
+    }
+
+    /// The descriptor for a caller that owns it from now on.
+    consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
+}
+
+/// What fstat(2) says that anybody here asks for.
+struct FileStatus: Equatable, Sendable {
+    enum Kind: Equatable, Sendable { case file, folder, other }
+
+    let kind: Kind
+    let identity: FileIdentity
+    let size: Int64
+    let links: UInt64
+    let modified: FileTime
+    let changed: FileTime
+
+    init(_ status: stat) {
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: kind = .file
+        case S_IFDIR: kind = .folder
+        default: kind = .other
+        }
+        identity = FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+        size = Int64(status.st_size)
+        links = UInt64(status.st_nlink)
+        modified = FileTime(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int64(status.st_mtim.tv_nsec))
+        changed = FileTime(seconds: Int64(status.st_ctim.tv_sec), nanoseconds: Int64(status.st_ctim.tv_nsec))
+    }
+}
+
+struct FileIdentity: Hashable, Sendable {
+    let device: UInt64
+    let inode: UInt64
+}
+
+struct FileTime: Hashable, Comparable, Sendable {
+    let seconds: Int64
+    let nanoseconds: Int64
+
+    /// The clock that the kernel stamps files with, which advances in ticks of 1 to 10 ms.
+    static func now() -> FileTime {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME_COARSE, &time)
+        return FileTime(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
+    }
+
+    func nanoseconds(since earlier: FileTime) -> Int64 {
+        let (seconds, isFar) = (seconds - earlier.seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        if isFar { return self < earlier ? .min : .max }
+        return seconds + nanoseconds - earlier.nanoseconds
+    }
+
+    static func < (left: FileTime, right: FileTime) -> Bool {
+        (left.seconds, left.nanoseconds) < (right.seconds, right.nanoseconds)
+    }
+}
