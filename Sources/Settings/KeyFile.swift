@@ -1,0 +1,102 @@
+internal import Glibc
+internal import JSON
+
+/// A named symmetric key: one line `KEYID:base64(32 bytes)`.
+package struct NamedKey: Hashable, Sendable {
+    package let id: String
+    /// 32 bytes.
+    package let bytes: [UInt8]
+}
+
+/// Reads the files that settings name.
+struct FileReader {
+    /// The longest file that is read.
+    static let bytesMax = 16 << 20
+
+    enum Failure: Error {
+        case unreadable(String)
+        case readableByOthers(mode: UInt32)
+    }
+
+    /// - Parameters:
+    ///   - name: a path, or `credential:NAME` for a file below $CREDENTIALS_DIRECTORY.
+    ///   - isPrivate: refuse what group or others may read. systemd's credentials carry an ACL that shows as group bits.
+    static func read(_ name: String, isPrivate: Bool) throws(Failure) -> [UInt8] {
+        let isCredential = name.hasPrefix("credential:")
+        let path = try isCredential ? credential(String(name.dropFirst(11))) : name
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .unreadable(reason(path)) }
+        defer { _ = close(descriptor) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw .unreadable(reason(path)) }
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_size <= bytesMax else {
+            throw .unreadable("\(path) is no file of at most \(bytesMax) bytes")
+        }
+        if isPrivate, !isCredential, status.st_mode & 0o077 != 0 {
+            throw .readableByOthers(mode: status.st_mode & 0o777)
+        }
+        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeMutableBytes {
+                unsafe Glibc.read(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done)
+            }
+            guard count >= 0 else { throw .unreadable(reason(path)) }
+            if count == 0 { break }
+            done += count
+        }
+        return Array(bytes.prefix(done))
+    }
+
+    private static func credential(_ name: String) throws(Failure) -> String {
+        guard !name.isEmpty, !name.contains("/"), let folder = unsafe getenv("CREDENTIALS_DIRECTORY") else {
+            throw .unreadable("credential:\(name): no $CREDENTIALS_DIRECTORY; is LoadCredential=\(name) in the unit?")
+        }
+        return unsafe String(cString: folder) + "/" + name
+    }
+
+    private static func reason(_ path: String) -> String { unsafe "\(path): \(String(cString: strerror(errno)))" }
+}
+
+extension Section {
+    /// The bytes of the file that a setting names.
+    func file(_ name: String, isPrivate: Bool = false) -> [UInt8]? {
+        guard let path = requiredString(name) else { return nil }
+        return file(path, for: name, isPrivate: isPrivate)
+    }
+
+    func file(_ path: String, for name: String, isPrivate: Bool) -> [UInt8]? {
+        do throws(FileReader.Failure) {
+            return try FileReader.read(path, isPrivate: isPrivate)
+        } catch {
+            switch error {
+            case .unreadable(let reason): problem(name, "cannot be read: \(reason)")
+            case .readableByOthers(let mode):
+                problem(
+                    name,
+                    "\(path) has mode 0\(String(mode, radix: 8)): a private key must not be readable by group or others (chmod 600)"
+                )
+            }
+            return nil
+        }
+    }
+
+    /// The keys of a list of files.
+    func namedKeys(_ name: String) -> [NamedKey] {
+        strings(name).enumerated().compactMap { index, path in
+            guard let bytes = file(path, for: "\(name)[\(index)]", isPrivate: true) else { return nil }
+            let line = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+            let parts =
+                line.first?.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) ?? []
+            guard line.count == 1, parts.count == 2, let key = Base64.standard.decode(parts[1]), key.count == 32,
+                !parts[0].isEmpty
+            else {
+                problem(
+                    "\(name)[\(index)]",
+                    "\(path) is not one line KEYID:base64(32 bytes); make one with `bailiwick keys new`")
+                return nil
+            }
+            return NamedKey(id: parts[0], bytes: key)
+        }
+    }
+}

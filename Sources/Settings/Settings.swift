@@ -1,0 +1,139 @@
+package import Residency
+package import Tokens
+
+/// One whole, validated, immutable snapshot of the settings (DESIGN section 9), with the contents of every file it names.
+package struct Settings: Sendable {
+    package let gateway: GatewaySettings
+    package let tls: TLSSettings
+    package let datacenters: [DatacenterSettings]
+    package let areas: [Area]
+    package let stores: [StoreSettings]
+    package let issuers: IssuerRegistry
+    package let principals: [PrincipalSettings]
+    package let log: LogSettings
+    /// Which datacenter an address lies in.
+    package let networks: NetworkTable<Place>
+    /// The snapshot in canonical form, without a secret: its SHA-256 is an entry's `policy`.
+    package let policy: [UInt8]
+    /// What an operator should know and may mean.
+    package let warnings: [String]
+
+    package var place: Place { gateway.place }
+}
+
+package struct GatewaySettings: Sendable {
+    package let name: GatewayName
+    package let place: Place
+    /// `address:port`, one or more.
+    package let listen: [ListenAddress]
+    package let operatorsListen: ListenAddress?
+    package let operatorsSocket: String?
+    /// `location = "network"`; otherwise the network is not looked at.
+    package let considersLocation: Bool
+    package let stopTimeoutSeconds: Int
+    /// 0: one for each core.
+    package let eventLoops: Int
+}
+
+/// Where to listen.
+package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
+    package let host: String
+    package let port: Int
+
+    /// Parses `127.0.0.1:8443` or `[::1]:8443`; nil for anything else.
+    package init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (0...65535).contains(port)
+        else {
+            return nil
+        }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        guard Address(host) != nil else { return nil }
+        self.host = host
+        self.port = port
+    }
+
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+package struct TLSSettings: Sendable {
+    package let certificatePath: String
+    package let certificate: [UInt8]
+    package let privateKey: [UInt8]
+    package let clientAuthorities: [UInt8]
+    package let revocationLists: [[UInt8]]
+    package let requiresClientCertificate: Bool
+    package let allowsTLS12: Bool
+}
+
+package struct DatacenterSettings: Sendable {
+    package let place: Place
+    package let networks: [Network]
+    /// The first seals, all verify.
+    package let sealKeys: [NamedKey]
+    /// The first makes pseudonyms.
+    package let pseudonymKeys: [NamedKey]
+}
+
+package struct StoreSettings: Sendable {
+    package enum Driver: String, Sendable, CaseIterable { case directory }
+
+    package let bucket: BucketName
+    package let policy: StorePolicy
+    package let driver: Driver
+    package let path: String
+    package let mailbox: String
+    package let verifiesContent: Bool
+}
+
+/// What a principal may do.
+package enum Role: String, Hashable, Sendable, CaseIterable {
+    case reader, writer, deleter, deliverer, auditor, `operator`
+}
+
+/// How a certificate names a principal.
+package enum CertificateMatch: Hashable, Sendable {
+    case uri(String)
+    /// 32 bytes.
+    case sha256([UInt8])
+    case commonName(String)
+}
+
+package struct PrincipalSettings: Sendable {
+    package let name: PrincipalName
+    package let office: Place
+    package let certificate: CertificateMatch
+    package let roles: Set<Role>
+    package let stores: Set<BucketName>
+    /// 0: none.
+    package let requestsPerSecondMax: Int
+
+    /// Do the roles cover this operation?
+    package func mayDo(_ operation: Operation) -> Bool {
+        switch operation {
+        case .listBuckets, .headBucket, .getBucketLocation, .createBucket: true
+        case .listObjects, .listObjectsV2, .getObject, .headObject, .getObjectAttributes, .getObjectTagging:
+            roles.contains(.reader)
+        case .putObject, .putObjectTagging, .deleteObjectTagging, .createMultipartUpload, .uploadPart,
+            .completeMultipartUpload,
+            .abortMultipartUpload, .listParts, .listMultipartUploads:
+            roles.contains(.writer) || roles.contains(.deliverer)
+        case .copyObject, .uploadPartCopy:
+            roles.contains(.reader) && (roles.contains(.writer) || roles.contains(.deliverer))
+        case .deleteObject, .deleteObjects: roles.contains(.deleter)
+        case .readLog: roles.contains(.auditor)
+        case .readMetrics: roles.contains(.operator) || roles.contains(.auditor)
+        case .scanTags, .resealTag: roles.contains(.operator)
+        case .other: false
+        }
+    }
+}
+
+package struct LogSettings: Sendable {
+    package let directory: String
+    package let origin: String
+    /// Signing keys in C2SP's note form, one line each.
+    package let signingKeys: [String]
+    package let checkpointIntervalMilliseconds: Int
+}

@@ -1,0 +1,286 @@
+internal import JSON
+internal import Residency
+internal import TOMLKit
+internal import Tokens
+
+extension Settings {
+    /// Reads a settings file and every file that it names.
+    /// - Parameter previous: the snapshot in force; an issuer's revocation list may not be older than the one it has.
+    package static func load(path: String, previous: Settings? = nil) throws(SettingsError) -> Settings {
+        let problems = Problems()
+        let text: String
+        do throws(FileReader.Failure) {
+            text = String(decoding: try FileReader.read(path, isPrivate: false), as: UTF8.self)
+        } catch {
+            throw SettingsError(file: path, problems: [.init(key: "", what: "cannot be read: \(error)")])
+        }
+        let table: TOMLTable
+        do {
+            table = try TOMLTable(string: text)
+        } catch let error as TOMLParseError {
+            throw SettingsError(
+                file: path, problems: [.init(key: "line \(error.source.begin.line)", what: error.description)])
+        } catch {
+            throw SettingsError(file: path, problems: [.init(key: "", what: "\(error)")])
+        }
+        let settings = SettingsLoader(
+            root: Section(table, path: "", problems: problems), problems: problems, previous: previous
+        ).load()
+        guard problems.all.isEmpty, let settings else { throw SettingsError(file: path, problems: problems.all) }
+        return settings
+    }
+}
+
+/// Reads one file, table by table.
+struct SettingsLoader {
+    let root: Section
+    let problems: Problems
+    let previous: Settings?
+
+    func load() -> Settings? {
+        let datacenters = readDatacenters()
+        let places = Dictionary(datacenters.map { ($0.place.datacenter, $0.place) }) { first, _ in first }
+        let areas = readAreas()
+        let gateway = readGateway(places)
+        let tls = readTLS()
+        let stores = readStores(places, datacenters)
+        let issuers = readIssuers(Set(datacenters.map(\.place.jurisdiction)))
+        let principals = readPrincipals(places, Set(stores.map(\.bucket)))
+        let log = readLog()
+        root.finish()
+        guard problems.all.isEmpty, let gateway, let tls, let log, let registry = IssuerRegistry(issuers.map(\.issuer))
+        else { return nil }
+        let networks = NetworkTable(
+            datacenters.flatMap { datacenter in datacenter.networks.map { ($0, datacenter.place) } })
+        let policy = PolicyWriter.write(
+            gateway: gateway, tls: tls, datacenters: datacenters, areas: areas, stores: stores, issuers: issuers,
+            principals: principals)
+        return Settings(
+            gateway: gateway, tls: tls, datacenters: datacenters, areas: areas, stores: stores, issuers: registry,
+            principals: principals, log: log, networks: networks, policy: policy,
+            warnings: warnings(gateway.place, areas, stores))
+    }
+
+    private func warnings(_ place: Place, _ areas: [Area], _ stores: [StoreSettings]) -> [String] {
+        stores.compactMap { store in
+            let owner = store.policy.place.jurisdiction
+            let isNear =
+                owner == place.jurisdiction
+                || areas.contains { $0.jurisdictions.contains(owner) && $0.jurisdictions.contains(place.jurisdiction) }
+            return isNear
+                ? nil
+                : "store \(store.bucket) is in \(owner), outside the gateway's own jurisdiction \(place.jurisdiction) and its areas: every read crosses a border"
+        }
+    }
+
+    // MARK: - Tables
+
+    private func readGateway(_ places: [DatacenterName: Place]) -> GatewaySettings? {
+        let section = root.requiredSection("gateway")
+        let name = section.requiredString("name").flatMap { text in
+            let name = GatewayName(text)
+            if name == nil { section.problem("name", "\"\(text)\" is no name: 1 to 128 of A-Z a-z 0-9 . _ @ + -") }
+            return name
+        }
+        let place = self.place(section, "datacenter", places)
+        let listen = section.strings("listen", required: true).enumerated().compactMap { index, text in
+            self.listen(section, "listen[\(index)]", text)
+        }
+        if section.has("listen"), listen.isEmpty { section.problem("listen", "expected at least one address:port") }
+        let operators = section.string("operators_listen").flatMap { listenAddress(section, "operators_listen", $0) }
+        let socket = section.string("operators_socket")
+        let considers = section.choice("location", [("network", true), ("off", false)], default: true)
+        let timeout = section.integer("stop_timeout_seconds", default: 30, in: 1...3600)
+        let loops = section.integer("event_loops", default: 0, in: 0...256)
+        if section.has("domain") {
+            section.problem("domain", "virtual-host style is not built yet: leave it out and use path style")
+        }
+        section.finish()
+        guard let name, let place else { return nil }
+        return GatewaySettings(
+            name: name, place: place, listen: listen, operatorsListen: operators, operatorsSocket: socket,
+            considersLocation: considers, stopTimeoutSeconds: timeout, eventLoops: loops)
+    }
+
+    private func listen(_ section: Section, _ key: String, _ text: String) -> ListenAddress? {
+        listenAddress(section, key, text)
+    }
+
+    private func listenAddress(_ section: Section, _ key: String, _ text: String) -> ListenAddress? {
+        let address = ListenAddress(text)
+        if address == nil {
+            section.problem(key, "\"\(text)\" is no address:port, such as \"127.0.0.1:8443\" or \"[::1]:8443\"")
+        }
+        return address
+    }
+
+    private func readTLS() -> TLSSettings? {
+        let section = root.requiredSection("tls")
+        let path = section.requiredString("certificate")
+        let certificate = section.file("certificate")
+        let key = section.file("private_key", isPrivate: true)
+        let authorities = section.file("client_authorities")
+        let lists = section.strings("revocation_lists").enumerated().compactMap { index, path in
+            section.file(path, for: "revocation_lists[\(index)]", isPrivate: false)
+        }
+        let required = section.choice("client_certificates", [("required", true), ("optional", false)], default: true)
+        let allows12 = section.choice("minimum_version", [("1.3", false), ("1.2", true)], default: false)
+        section.finish()
+        guard let path, let certificate, let key, let authorities else { return nil }
+        return TLSSettings(
+            certificatePath: path, certificate: certificate, privateKey: key, clientAuthorities: authorities,
+            revocationLists: lists, requiresClientCertificate: required, allowsTLS12: allows12)
+    }
+
+    private func readDatacenters() -> [DatacenterSettings] {
+        var seen: Set<DatacenterName> = []
+        var networks: [(Network, String)] = []
+        return root.sections("datacenter").compactMap { section in
+            let name = section.requiredString("name").flatMap { DatacenterName($0) }
+            if name == nil, section.has("name") {
+                section.problem("name", "no name: 1 to 128 of A-Z a-z 0-9 . _ @ + -")
+            }
+            let jurisdiction = section.requiredString("jurisdiction").flatMap {
+                self.jurisdiction(section, "jurisdiction", $0)
+            }
+            var own: [Network] = []
+            for (index, text) in section.strings("networks").enumerated() {
+                guard let network = Network(text) else {
+                    section.problem(
+                        "networks[\(index)]", "\"\(text)\" is no CIDR block without host bits, such as \"10.10.0.0/16\""
+                    )
+                    continue
+                }
+                if let other = networks.first(where: { $0.0.overlaps(network) }) {
+                    section.problem("networks[\(index)]", "\(network) overlaps \(other.0) of datacenter \(other.1)")
+                }
+                networks.append((network, name?.text ?? "?"))
+                own.append(network)
+            }
+            let seals = section.namedKeys("seal_keys")
+            let pseudonyms = section.namedKeys("pseudonym_keys")
+            section.finish()
+            guard let name, let jurisdiction else { return nil }
+            if !seen.insert(name).inserted { section.problem("name", "a second datacenter named \(name)") }
+            return DatacenterSettings(
+                place: Place(datacenter: name, jurisdiction: jurisdiction), networks: own, sealKeys: seals,
+                pseudonymKeys: pseudonyms)
+        }
+    }
+
+    private func readAreas() -> [Area] {
+        root.sections("area").compactMap { section in
+            let name = section.requiredString("name")
+            let codes = section.strings("jurisdictions", required: true).enumerated().compactMap { index, text in
+                jurisdiction(section, "jurisdictions[\(index)]", text)
+            }
+            section.finish()
+            return name.map { Area(name: $0, jurisdictions: Set(codes)) }
+        }
+    }
+
+    private func readStores(_ places: [DatacenterName: Place], _ datacenters: [DatacenterSettings]) -> [StoreSettings] {
+        var seen: Set<BucketName> = []
+        return root.sections("store").compactMap { section in
+            let bucket = section.requiredString("bucket").flatMap { text in
+                let isBucket =
+                    (3...63).contains(text.utf8.count)
+                    && text.utf8.allSatisfy { $0 &- 0x61 < 26 || $0 &- 0x30 < 10 || $0 == 0x2D || $0 == 0x2E }
+                if !isBucket { section.problem("bucket", "\"\(text)\" is no bucket name: 3 to 63 of a-z 0-9 . -") }
+                return isBucket ? BucketName(text) : nil
+            }
+            let place = self.place(section, "datacenter", places)
+            let driver = readDriver(section)
+            let path = section.requiredString("path")
+            let mailbox = section.string("mailbox") ?? "{mailbox}/**"
+            let untagged = section.choice(
+                "untagged", StorePolicy.Untagged.allCases.map { ($0.rawValue, $0) }, default: .refuse)
+            let writes = section.choice(
+                "foreign_writes", StorePolicy.ForeignWrites.allCases.map { ($0.rawValue, $0) }, default: .create)
+            let verifies = section.bool("verify_content", default: false)
+            section.finish()
+            guard let bucket, let place, let driver, let path else { return nil }
+            if !seen.insert(bucket).inserted { section.problem("bucket", "a second store of the bucket \(bucket)") }
+            if let datacenter = datacenters.first(where: { $0.place == place }) {
+                if datacenter.sealKeys.isEmpty {
+                    section.problem(
+                        "datacenter",
+                        "datacenter \(place.datacenter) has no seal_keys: objects here could not be tagged")
+                }
+                if datacenter.pseudonymKeys.isEmpty {
+                    section.problem(
+                        "datacenter",
+                        "datacenter \(place.datacenter) has no pseudonym_keys: entries about this store could not be written"
+                    )
+                }
+            }
+            return StoreSettings(
+                bucket: bucket, policy: StorePolicy(place: place, untagged: untagged, foreignWrites: writes),
+                driver: driver,
+                path: path, mailbox: mailbox, verifiesContent: verifies)
+        }
+    }
+
+    private func readDriver(_ section: Section) -> StoreSettings.Driver? {
+        guard let text = section.requiredString("driver") else { return nil }
+        if let driver = StoreSettings.Driver(rawValue: text) { return driver }
+        let known = StoreSettings.Driver.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+        section.problem(
+            "driver",
+            text == "maildir" || text == "s3"
+                ? "the driver \"\(text)\" is not built yet; there is: \(known)"
+                : "\"\(text)\" is no driver; there is: \(known)")
+        return nil
+    }
+
+    private func readLog() -> LogSettings? {
+        let section = root.requiredSection("log")
+        let directory = section.requiredString("directory")
+        let origin = section.requiredString("origin")
+        var keys: [String] = []
+        for (index, path) in section.strings("signing_keys", required: true).enumerated() {
+            guard let bytes = section.file(path, for: "signing_keys[\(index)]", isPrivate: true) else { continue }
+            let line = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+            guard line.count == 1, line[0].hasPrefix("PRIVATE+KEY+") else {
+                section.problem(
+                    "signing_keys[\(index)]",
+                    "\(path) is no PRIVATE+KEY+… line; make one with `bailiwick keys new --kind log`")
+                continue
+            }
+            if let origin, !line[0].hasPrefix("PRIVATE+KEY+\(origin)+") {
+                section.problem("signing_keys[\(index)]", "the key's name is not the log's origin \"\(origin)\"")
+            }
+            keys.append(line[0])
+        }
+        if section.has("signing_keys"), keys.isEmpty { section.problem("signing_keys", "expected at least one key") }
+        let interval = section.integer("checkpoint_interval_ms", default: 1000, in: 100...60_000)
+        for name in ["witnesses", "witness_quorum", "witness_required", "retention_days", "reserve_mib"]
+        where section.has(name) {
+            section.problem(name, "is not built yet: leave it out")
+        }
+        section.finish()
+        guard let directory, let origin else { return nil }
+        return LogSettings(
+            directory: directory, origin: origin, signingKeys: keys, checkpointIntervalMilliseconds: interval)
+    }
+
+    // MARK: - Names
+
+    func place(_ section: Section, _ name: String, _ places: [DatacenterName: Place]) -> Place? {
+        guard let text = section.requiredString(name) else { return nil }
+        if let datacenter = DatacenterName(text), let place = places[datacenter] { return place }
+        section.problem(
+            name,
+            "\"\(text)\" is no [[datacenter]]; there is: \(places.keys.map(\.text).sorted().joined(separator: ", "))")
+        return nil
+    }
+
+    func jurisdiction(_ section: Section, _ name: String, _ text: String) -> Jurisdiction? {
+        let code = Jurisdiction(text)
+        if code == nil {
+            section.problem(
+                name, "\"\(text)\" is no ISO 3166-1 alpha-2 or ISO 3166-2 code, such as \"IE\" or \"US-CA\"")
+        }
+        return code
+    }
+}
