@@ -42,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .target(name: "OpenSSL", dependencies: ["COpenSSL"], swiftSettings: settings),
         .target(name: "JSON", swiftSettings: settings),
         .target(name: "Residency", swiftSettings: settings),
@@ -52,7 +53,7 @@ let package = Package(
         .target(name: "S3", dependencies: ["OpenSSL", "CExpat", "Residency"], swiftSettings: settings),
         .target(
             name: "Stores",
-            dependencies: ["OpenSSL", "JSON", "S3", "Residency", "DecisionLog", "TLS", nioCore, nioPosix],
+            dependencies: ["CLinux", "OpenSSL", "S3", "Residency", "DecisionLog", nioCore, nioPosix],
             swiftSettings: settings),
         .target(
             name: "Settings",

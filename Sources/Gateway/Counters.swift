@@ -1,0 +1,98 @@
+internal import Residency
+
+/// What one event loop counts. Confined to its loop; the operators' listener adds the loops' copies up.
+struct Counters: Sendable {
+    /// Decisions by store, reason and whether a border was crossed; see `slot`.
+    private(set) var decisions: [UInt64]
+    var handshakes: UInt64 = 0
+    var resumptions: UInt64 = 0
+    /// Failed handshakes by what failed; the keys are the TLS layer's closed set of names.
+    var handshakeFailures: [String: UInt64] = [:]
+    var tokenCacheHits: UInt64 = 0
+    var tokenCacheMisses: UInt64 = 0
+    var openConnections = 0
+    var acceptedConnections: UInt64 = 0
+    /// Requests without a principal, and malformed ones before one was known.
+    var strangers: UInt64 = 0
+    var sealFailures: UInt64 = 0
+    var misplaced: UInt64 = 0
+    var bytesReleased: UInt64 = 0
+    /// Microseconds from a head's arrival to the durable decision.
+    var decisionMicroseconds = Histogram()
+    /// Microseconds from a head's arrival to the last byte handed to the socket.
+    var requestMicroseconds = Histogram()
+
+    private static let reasons = Reason.allCases
+    private static let slotOfReason: [Reason: Int] = Dictionary(
+        uniqueKeysWithValues: reasons.enumerated().map { ($0.element, $0.offset) })
+
+    /// - Parameter stores: how many stores are configured; one more slot is kept for decisions about no store.
+    init(stores: Int) {
+        decisions = Array(repeating: 0, count: (stores + 1) * Self.reasons.count * 2)
+    }
+
+    /// Counts one decision. `store` is the store's position in the settings, nil for none.
+    mutating func count(_ reason: Reason, store: Int?, crossing: Bool) {
+        let store = store.map { $0 + 1 } ?? 0
+        let slot = (store * Self.reasons.count + (Self.slotOfReason[reason] ?? 0)) * 2 + (crossing ? 1 : 0)
+        guard decisions.indices.contains(slot) else { return }
+        decisions[slot] += 1
+    }
+
+    /// Every decision count above zero.
+    func forEachDecision(_ body: (_ store: Int?, _ reason: Reason, _ crossing: Bool, _ count: UInt64) -> Void) {
+        for (slot, count) in decisions.enumerated() where count > 0 {
+            let store = slot / 2 / Self.reasons.count
+            body(store == 0 ? nil : store - 1, Self.reasons[slot / 2 % Self.reasons.count], slot % 2 == 1, count)
+        }
+    }
+
+    /// Makes room for more stores after a reload; counts stay with their positions.
+    mutating func grow(stores: Int) {
+        let wanted = (stores + 1) * Self.reasons.count * 2
+        if decisions.count < wanted {
+            decisions.append(contentsOf: repeatElement(0, count: wanted - decisions.count))
+        }
+    }
+
+    /// Adds another loop's counts.
+    mutating func add(_ other: Counters) {
+        for slot in decisions.indices where slot < other.decisions.count { decisions[slot] += other.decisions[slot] }
+        handshakes += other.handshakes
+        resumptions += other.resumptions
+        handshakeFailures.merge(other.handshakeFailures) { $0 + $1 }
+        tokenCacheHits += other.tokenCacheHits
+        tokenCacheMisses += other.tokenCacheMisses
+        openConnections += other.openConnections
+        acceptedConnections += other.acceptedConnections
+        strangers += other.strangers
+        sealFailures += other.sealFailures
+        misplaced += other.misplaced
+        bytesReleased += other.bytesReleased
+        decisionMicroseconds.add(other.decisionMicroseconds)
+        requestMicroseconds.add(other.requestMicroseconds)
+    }
+}
+
+/// A latency histogram with the bounds of Prometheus' conventions: 1-2.5-5 steps from 50 µs to 10 s.
+struct Histogram: Sendable {
+    static let boundsMicroseconds: [Int64] = [
+        50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+        5_000_000, 10_000_000,
+    ]
+
+    /// One more than there are bounds: the last counts what is above all of them.
+    private(set) var counts = [UInt64](repeating: 0, count: boundsMicroseconds.count + 1)
+    private(set) var sumMicroseconds: Int64 = 0
+
+    mutating func record(microseconds: Int64) {
+        let slot = Self.boundsMicroseconds.firstIndex { microseconds <= $0 } ?? Self.boundsMicroseconds.count
+        counts[slot] += 1
+        sumMicroseconds += microseconds
+    }
+
+    mutating func add(_ other: Histogram) {
+        for slot in counts.indices { counts[slot] += other.counts[slot] }
+        sumMicroseconds += other.sumMicroseconds
+    }
+}

@@ -1,0 +1,281 @@
+internal import DecisionLog
+internal import HTTP
+internal import NIOCore
+internal import Residency
+internal import S3
+internal import Settings
+internal import Stores
+
+// The bytes of answers.
+extension Exchange {
+    // MARK: - Objects
+
+    /// GetObject and HeadObject: conditions, range, facts, and, for a GET, the content.
+    /// - Parameter body: reads a range of the content; nil for a HEAD.
+    func answerObject(_ facts: ObjectFacts, body: ((Range<Int64>) -> BodyReader)?) {
+        guard let request else { return fail(.internalError) }
+        let now = worker.log.now().seconds
+        let outcome = request.conditions.evaluate(etag: facts.etag, lastModifiedSeconds: facts.lastModifiedSeconds) {
+            HTTPDate.parse(String(decoding: $0, as: UTF8.self), nowUnixSeconds: now)
+        }
+        switch outcome {
+        case .preconditionFailed: return fail(.preconditionFailed)
+        case .notModified:
+            var head = beginHead(304)
+            writeValidators(facts, into: &head)
+            return send(head, body: nil, length: nil)
+        case .proceed: break
+        }
+        var range = 0..<facts.size
+        var isPartial = false
+        if let wanted = request.range {
+            guard let resolved = wanted.resolve(size: facts.size) else { return failRange(size: facts.size) }
+            range = resolved
+            isPartial = true
+        }
+        var head = beginHead(isPartial ? 206 : 200)
+        writeValidators(facts, into: &head)
+        writeFacts(facts, into: &head)
+        if isPartial {
+            head.writeString("Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n")
+        }
+        send(head, body: body?(range), length: range.upperBound - range.lowerBound)
+    }
+
+    private func writeValidators(_ facts: ObjectFacts, into head: inout ByteBuffer) {
+        if let etag = facts.etag { head.writeString("ETag: \"\(etag)\"\r\n") }
+        head.writeStaticString("Last-Modified: ")
+        head.writeString(HTTPDate.format(unixSeconds: facts.lastModifiedSeconds))
+        head.writeStaticString("\r\nAccept-Ranges: bytes\r\n")
+    }
+
+    /// What was stored with the object. A value that could not be a field's is left out: it was checked when it came.
+    private func writeFacts(_ facts: ObjectFacts, into head: inout ByteBuffer) {
+        head.writeString(
+            "x-bailiwick-datacenter: \(facts.residency.place.datacenter)\r\nx-bailiwick-jurisdiction: \(facts.residency.place.jurisdiction)\r\n"
+        )
+        if facts.headers[.contentType] == nil {
+            ResponseEncoder.writeField("Content-Type", "application/octet-stream", into: &head)
+        }
+        for (header, value) in facts.headers.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            try? ResponseEncoder.writeField(header.fieldName, value, into: &head)
+        }
+        for pair in facts.userMetadata ?? [] {
+            try? ResponseEncoder.writeField(prefix: "x-amz-meta-", name: pair.name, pair.value, into: &head)
+        }
+    }
+
+    /// Sends a head and, in pieces as the client takes them, the content.
+    private func send(_ head: ByteBuffer, body: BodyReader?, length: Int64?) {
+        var head = head
+        if let length { ResponseEncoder.writeField("Content-Length", integer: length, into: &head) }
+        ResponseEncoder.endHead(into: &head)
+        guard let body, body.remainingBytes > 0 else { return finish(head) }
+        connection.write(head)
+        work = .sending(body)
+        continueSending()
+    }
+
+    /// Hands the channel as much as it takes.
+    func continueSending() {
+        while case .sending(let reader) = work, !isOver {
+            guard connection.isWritable else { return connection.flush() }
+            var buffer = connection.makeBuffer(capacity: Int(min(Int64(Limits.readChunkBytes), reader.remainingBytes)))
+            do throws(StoreError) {
+                guard let count = try reader.readCached(bytesMax: Limits.readChunkBytes, into: &buffer) else {
+                    return readFromDisk(reader)
+                }
+                bytesSent += UInt64(count)
+            } catch { return breakOff() }
+            if reader.remainingBytes == 0 { return finish(buffer) }
+            connection.write(buffer)
+        }
+    }
+
+    private func readFromDisk(_ reader: BodyReader) {
+        work = .reading(reader)
+        connection.flush()
+        reader.read(bytesMax: Limits.readChunkBytes, on: worker.loop) { [self] result in
+            guard !isOver else { return }
+            switch result {
+            case .success(let buffer):
+                bytesSent += UInt64(buffer.readableBytes)
+                if reader.remainingBytes == 0 { return finish(buffer) }
+                work = .sending(reader)
+                connection.write(buffer)
+                continueSending()
+            case .failure: breakOff()
+            }
+        }
+    }
+
+    /// The head is out and the content cannot follow: the client must not take it for whole.
+    private func breakOff() {
+        complete(.brokenOff)
+        connection.abort()
+    }
+
+    // MARK: - Other answers
+
+    func answerBuckets() {
+        guard let principal else { return fail(.internalError) }
+        let buckets = service.stores.map(\.policy.bucket).filter(principal.settings.stores.contains)
+        answerXML(AnswerBody.buckets(buckets, owner: principal.settings.name, createdSeconds: worker.startedSeconds))
+    }
+
+    func answerLocation() {
+        guard let store else { return fail(.internalError) }
+        answerXML(AnswerBody.location(store.policy.policy.place.datacenter))
+    }
+
+    func answerXML(_ body: [UInt8]) {
+        var head = beginHead(200)
+        writePlace(into: &head)
+        ResponseEncoder.writeField("Content-Type", "application/xml", into: &head)
+        finish(head, body)
+    }
+
+    func answerEmpty(_ status: Int) {
+        var head = beginHead(status)
+        writePlace(into: &head)
+        if status != 204 { ResponseEncoder.writeField("Content-Length", "0", into: &head) }
+        ResponseEncoder.endHead(into: &head)
+        finish(head)
+    }
+
+    func answerPut(_ outcome: PutOutcome) {
+        var head = beginHead(200)
+        head.writeString("ETag: \"\(outcome.etag)\"\r\n")
+        writePlace(into: &head)
+        ResponseEncoder.writeField("Content-Length", "0", into: &head)
+        ResponseEncoder.endHead(into: &head)
+        finish(head)
+    }
+
+    private func writePlace(into head: inout ByteBuffer) {
+        guard let place = store?.policy.policy.place else { return }
+        head.writeString(
+            "x-bailiwick-datacenter: \(place.datacenter)\r\nx-bailiwick-jurisdiction: \(place.jurisdiction)\r\n")
+    }
+
+    // MARK: - Refusals and errors
+
+    /// A decision to refuse.
+    func answer(refusing reason: Reason) {
+        let isUnknownBucket = reason == .notEntitled && store == nil
+        let jurisdiction = isUnknownBucket ? nil : decision?.crossed.first ?? store?.policy.policy.place.jurisdiction
+        let refusal = Refusal(
+            reason, jurisdiction: jurisdiction, datacenter: store?.policy.policy.place.datacenter,
+            isUnknownBucket: isUnknownBucket, error: error)
+        answerError(
+            refusal.code, refusal.message, jurisdiction: jurisdiction, reason: isUnknownBucket ? nil : reason,
+            decision: index)
+    }
+
+    /// What storage could not do.
+    func fail(_ error: StoreError) {
+        switch error {
+        case .absent: fail(.noSuchKey)
+        case .exists, .preconditionFailed: fail(.preconditionFailed)
+        case .sizeMismatch: fail(.incompleteBody)
+        case .md5Mismatch: fail(.badDigest)
+        case .sha256Mismatch: fail(.contentSHA256Mismatch)
+        case .metadataTooLarge: fail(.metadataTooLarge)
+        case .full: fail(.serviceUnavailable, "The store is full.")
+        case .contended: fail(.slowDown)
+        case .closing: fail(.serviceUnavailable)
+        case .permit, .untagged, .tagInvalid, .contentDamaged, .sealKeyMissing, .obstructed, .outOfTurn, .system:
+            worker.report("\(id.text): \(error)")
+            fail(.internalError)
+        }
+    }
+
+    func fail(_ code: S3ErrorCode, _ detail: String? = nil) {
+        guard !hasAnswered else { return breakOff() }
+        answerError(code, detail ?? code.message, jurisdiction: nil, reason: nil, decision: index)
+    }
+
+    private func failRange(size: Int64) {
+        var head = beginHead(416)
+        head.writeString("Content-Range: bytes */\(size)\r\n")
+        finishError(head, .invalidRange, S3ErrorCode.invalidRange.message, nil, nil, index)
+    }
+
+    private func answerError(
+        _ code: S3ErrorCode, _ message: String, jurisdiction: Jurisdiction?, reason: Reason?, decision: UInt64?
+    ) {
+        finishError(beginHead(framingStatus ?? code.status), code, message, jurisdiction, reason, decision)
+    }
+
+    /// A framing error has a status of HTTP's own.
+    private var framingStatus: Int? {
+        if case .framing(let error) = arrival, index != nil || principal == nil { error.status } else { nil }
+    }
+
+    private func finishError(
+        _ head: ByteBuffer, _ code: S3ErrorCode, _ message: String, _ jurisdiction: Jurisdiction?, _ reason: Reason?,
+        _ decision: UInt64?
+    ) {
+        var head = head
+        if isHead {
+            if let jurisdiction { head.writeString("x-bailiwick-jurisdiction: \(jurisdiction)\r\n") }
+            if let reason { head.writeString("x-bailiwick-reason: \(reason.rawValue)\r\n") }
+            ResponseEncoder.endHead(into: &head)
+            return finish(head)
+        }
+        let resource = self.head?.target.prefix { $0 != UInt8(ascii: "?") } ?? []
+        ResponseEncoder.writeField("Content-Type", "application/xml", into: &head)
+        finish(
+            head,
+            AnswerBody.error(
+                code: code, message: message, resource: Array(resource), requestID: id.text, jurisdiction: jurisdiction,
+                reason: reason, decision: decision))
+    }
+
+    // MARK: - Heads
+
+    private func beginHead(_ status: Int) -> ByteBuffer {
+        self.status = status
+        hasAnswered = true
+        keepsAlive = connection.beginAnswer(
+            wantsKeepAlive: head?.isKeepAlive ?? false, expectsContinue: head?.expectsContinue ?? false)
+        var buffer = connection.makeBuffer(capacity: 1024)
+        ResponseEncoder.beginHead(status: status, into: &buffer)
+        buffer.writeStaticString("Date: ")
+        buffer.writeBytes(worker.date.value(unixSeconds: worker.log.now().seconds))
+        buffer.writeStaticString("\r\nServer: bailiwick\r\nx-amz-request-id: ")
+        buffer.writeString(id.text)
+        buffer.writeStaticString("\r\n")
+        if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &buffer) }
+        if !keepsAlive { ResponseEncoder.writeField("Connection", "close", into: &buffer) }
+        return buffer
+    }
+
+    private func finish(_ head: ByteBuffer, _ body: [UInt8]) {
+        var buffer = head
+        ResponseEncoder.writeField("Content-Length", integer: body.count, into: &buffer)
+        ResponseEncoder.endHead(into: &buffer)
+        if !isHead { buffer.writeBytes(body) }
+        finish(buffer)
+    }
+
+    /// The last bytes of the answer. When the socket has them, the completion is recorded.
+    private func finish(_ last: ByteBuffer) {
+        work = .none
+        connection.finishAnswer(last, of: self)
+    }
+}
+
+extension StoredHeader {
+    /// The header's name as it is sent.
+    fileprivate var fieldName: StaticString {
+        switch self {
+        case .contentType: "Content-Type"
+        case .contentEncoding: "Content-Encoding"
+        case .contentDisposition: "Content-Disposition"
+        case .contentLanguage: "Content-Language"
+        case .cacheControl: "Cache-Control"
+        case .expires: "Expires"
+        }
+    }
+}

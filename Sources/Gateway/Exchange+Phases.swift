@@ -1,0 +1,245 @@
+internal import DecisionLog
+internal import HTTP
+internal import NIOCore
+internal import Residency
+internal import S3
+internal import Settings
+internal import Stores
+internal import Tokens
+
+// The life of a request, in the order in which it happens:
+// parse → authenticate → decide on the store → locate → decide on the object → record → perform → complete.
+// Each phase ends in the next one, in an answer, or in a wait that the next one ends.
+extension Exchange {
+    func begin() {
+        let request = parse()
+        guard let principal = authenticate() else { return }
+        if let request { decideOnStore(request, by: principal) } else { decideOnNothing() }
+    }
+
+    // MARK: - Parse
+
+    /// nil when the request is none of ours; `error` says why.
+    private func parse() -> S3Request? {
+        do throws(S3Error) {
+            switch arrival {
+            case .framing(let framing):
+                throw S3Error(
+                    framing.status == 501 ? .notImplemented : .invalidRequest, "The request is malformed: \(framing).")
+            case .head(let head): request = try S3Request(head)
+            }
+        } catch {
+            self.error = error
+        }
+        return request
+    }
+
+    // MARK: - Authenticate
+
+    /// The principal that the certificate names under the settings in force; nil when the request was answered here.
+    private func authenticate() -> Principal? {
+        let time = worker.log.now()
+        switch connection.authenticate(at: time) {
+        case .stranger:
+            worker.counters.strangers += 1
+            worker.aggregates.count(.unauthenticated, from: connection.address)
+            answer(refusing: .unauthenticated)
+            return nil
+        case .principal(let principal):
+            self.principal = principal
+            let max = principal.settings.requestsPerSecondMax
+            guard max == 0 || worker.rates.admits(principal.settings.name, max: max, at: time) else {
+                worker.aggregates.count(.overloaded, of: principal.settings.name)
+                answer(refusing: .overloaded)
+                return nil
+            }
+            return principal
+        }
+    }
+
+    // MARK: - Decide on the store
+
+    private func decideOnNothing() {
+        record(Decision(reason: error?.code == .notImplemented ? .unsupported : .badRequest), at: worker.log.now())
+    }
+
+    private func decideOnStore(_ request: S3Request, by principal: Principal) {
+        let time = worker.log.now()
+        guard let bucket = request.bucket else {
+            return record(Decision(reason: .administrative), at: time)
+        }
+        guard let store = service.store(bucket), principal.settings.stores.contains(bucket) else {
+            return record(Decision(reason: .notEntitled), at: time)
+        }
+        self.store = store
+        var question = Question(
+            operation: request.operation, access: request.access,
+            isEntitled: principal.settings.mayDo(request.operation),
+            principal: principal.settings.name, certificate: connection.certificateDigest, gatewayName: service.name,
+            gateway: service.place, office: principal.settings.office,
+            location: connection.location(in: service.settings),
+            store: store.policy.policy, mailbox: request.scope(store.store.mailboxRule), areas: service.settings.areas,
+            hasEntityTagCondition: request.conditions.hasEntityTag,
+            areForeignWritesSuspended: worker.overwrites.areSuspended(for: principal.settings.name, at: time),
+            time: time)
+        continueOn(decide(&question), request)
+    }
+
+    /// Asks the rule; only where tokens can change its answer are they looked at.
+    private func decide(_ question: inout Question) -> Verdict {
+        if question.authorizations.isEmpty, let request, !request.tokens.isEmpty, Rule.looksAtAuthorizations(question) {
+            if presented.isEmpty { presented = request.tokens.map { worker.tokens.review($0, by: service.verifier) } }
+            let time = question.time
+            question.authorizations = presented.map { $0.authorization(at: time) }
+        }
+        self.question = question
+        return Rule.decide(question)
+    }
+
+    private func continueOn(_ verdict: Verdict, _ request: S3Request) {
+        switch verdict {
+        case .decided(let decision): record(decision, at: question?.time ?? worker.log.now())
+        case .needsObject: locate(request)
+        }
+    }
+
+    // MARK: - Locate
+
+    private func locate(_ request: S3Request) {
+        guard let store, let key = request.key else { return fail(.internalError) }
+        store.store.locate(key, on: worker.loop) { [self] result in
+            guard !isOver else { return }
+            switch result {
+            case .success(let located): decideOnObject(located, request)
+            case .failure(let error): fail(error)
+            }
+        }
+    }
+
+    // MARK: - Decide on the object
+
+    func decideOnObject(_ located: Located, _ request: S3Request) {
+        guard var question else { return fail(.internalError) }
+        self.located = located
+        question.object = located.state
+        let time = worker.log.now()
+        question.time = time
+        if !presented.isEmpty { question.authorizations = presented.map { $0.authorization(at: time) } }
+        switch decide(&question) {
+        case .decided(let decision): record(decision, at: time)
+        case .needsObject: fail(.internalError)
+        }
+    }
+
+    /// An entry of a later time went first: judge by that time.
+    private func decideAgain(at time: Timestamp) {
+        guard var question else { return record(decision ?? Decision(reason: .badRequest), at: time) }
+        question.time = time
+        question.authorizations = presented.map { $0.authorization(at: time) }
+        switch decide(&question) {
+        case .decided(let decision): record(decision, at: time)
+        case .needsObject: fail(.internalError)
+        }
+    }
+
+    // MARK: - Record
+
+    /// Hands the decision to the log; goes on in `decisionIsDurable`.
+    func record(_ decision: Decision, at time: Timestamp) {
+        self.decision = decision
+        let release = decision.isAllowed ? release(decision) : nil
+        let evidence = zip(request?.tokens ?? [], presented).compactMap { token, reviewed in
+            reviewed.token == nil ? nil : TokenEvidence(sha256: reviewed.sha256, bytes: token)
+        }
+        switch worker.port.record(entry(decision, at: time), release: release, evidence: evidence, waiter: self) {
+        case .queued: connection.waitForLog()
+        case .timeMoved(let later): decideAgain(at: later)
+        case .overloaded: answer(refusing: .overloaded)
+        case .unavailable: answer(refusing: .logUnavailable)
+        }
+    }
+
+    private func release(_ decision: Decision) -> Release? {
+        // ListBuckets is about no bucket: its permit is for a name that no store has, and opens nothing.
+        guard let request, let bucket = request.bucket ?? BucketName("-") else { return nil }
+        return Release(
+            bucket: bucket, operation: request.operation, target: request.key?.utf8 ?? request.listing?.prefix ?? [],
+            identity: located?.identity ?? .none, admission: decision.admission,
+            withholdsEntityTag: decision.withholdsEntityTag)
+    }
+
+    // MARK: - Complete
+
+    /// What was really sent is recorded, once, for every decision to allow.
+    func complete(_ outcome: CompletionEntry.Outcome) {
+        guard !isOver else { return }
+        isOver = true
+        work = .none
+        worker.counters.requestMicroseconds.record(microseconds: worker.monotonicMicroseconds() - startedMicroseconds)
+        worker.counters.bytesReleased += bytesSent
+        guard let index, decision?.isAllowed == true else { return }
+        worker.port.complete(
+            .init(index: index, status: status, bytes: bytesSent, outcome: outcome, excluded: excluded))
+    }
+}
+
+extension Exchange: DecisionWaiter {
+    /// The decision is on disk, or never will be.
+    func decisionIsDurable(_ durable: consuming DurableDecision) {
+        worker.counters.decisionMicroseconds.record(microseconds: worker.monotonicMicroseconds() - startedMicroseconds)
+        switch consume durable {
+        case .allowed(let permit):
+            index = permit.index
+            count()
+            // The client is gone: what was permitted is not done, and the completion says so.
+            guard !isAbandoned, let request else { return complete(.brokenOff) }
+            perform(request, permit: permit)
+        case .refused(let index):
+            self.index = index
+            count()
+            if decision?.reason == .foreignOverwrite, let principal {
+                worker.overwrites.count(for: principal.settings.name, at: worker.log.now())
+            }
+            answer(refusing: decision?.reason ?? .badRequest)
+        case .unavailable: answer(refusing: .logUnavailable)
+        }
+    }
+
+    private func count() {
+        guard let decision else { return }
+        worker.counters.count(decision.reason, store: store?.position, crossing: !decision.crossed.isEmpty)
+        if decision.isMisplaced { worker.counters.misplaced += 1 }
+        if decision.reason == .tagInvalid { worker.counters.sealFailures += 1 }
+    }
+}
+
+extension S3Request {
+    /// Parses a decoded head.
+    init(_ head: RequestHead) throws(S3Error) {
+        var fields = RequestFields()
+        head.forEachField { name, value in fields.add(name: name, value: value) }
+        let method: S3Method
+        switch head.method {
+        case .get: method = .get
+        case .head: method = .head
+        case .put: method = .put
+        case .post: method = .post
+        case .delete: method = .delete
+        case .options, .other: method = .other
+        }
+        let length: Int64?
+        switch head.body {
+        case .none: length = head.declaresLength || method != .put ? 0 : nil
+        case .length(let count): length = Int64(clamping: count)
+        case .chunked: length = nil
+        }
+        let target = head.target
+        try self.init(method: method, target: target.span, fields: fields, declaredLength: length)
+    }
+
+    /// Whose objects it can touch, by a store's rule.
+    func scope(_ rule: MailboxRule) -> MailboxScope {
+        if let key { return rule.scope(of: key) }
+        return listing.map { rule.scope(ofPrefix: $0.prefix) } ?? .nobody
+    }
+}

@@ -1,0 +1,85 @@
+internal import DecisionLog
+internal import HTTP
+internal import NIOCore
+internal import Residency
+internal import S3
+internal import Stores
+internal import Tokens
+
+/// One request and its answer. Owned by its connection, confined to the connection's event loop.
+///
+/// The phases are in `Exchange+Phases.swift`; what each operation does once it is permitted, in `Exchange+Perform.swift`; the bytes of
+/// answers, in `Exchange+Answer.swift`.
+final class Exchange {
+    /// What arrived: a head, or bytes that are none.
+    enum Arrival {
+        case head(RequestHead)
+        case framing(FramingError)
+    }
+
+    enum Work {
+        case none
+        /// Sending an object: what is left of it is the reader's to know.
+        case sending(BodyReader)
+        /// A piece is being read from the disk.
+        case reading(BodyReader)
+        case storing(ObjectWriter)
+    }
+
+    unowned let connection: Connection
+    let worker: Worker
+    /// The settings that this request is judged by, from its first byte to its last.
+    let service: Service
+    let arrival: Arrival
+    let id = RequestID.next()
+    let startedMicroseconds: Int64
+
+    var principal: Principal?
+    var request: S3Request?
+    var store: ServedStore?
+    var question: Question?
+    var presented: [ReviewedToken] = []
+    var located: Located?
+    var decision: Decision?
+    /// Why the request is none of ours, where it is not.
+    var error: S3Error?
+    /// The decision's index once it is durable.
+    var index: UInt64?
+    var work = Work.none
+    var body: PutBody?
+    var status = 0
+    var bytesSent: UInt64 = 0
+    var excluded: Int?
+    /// The answer was begun: another one cannot be.
+    var hasAnswered = false
+    /// The connection ended while the decision was on its way to disk.
+    var isAbandoned = false
+    /// Nobody waits for anything of this exchange any more.
+    var isOver = false
+    var keepsAlive = false
+
+    init(connection: Connection, worker: Worker, arrival: Arrival) {
+        self.connection = connection
+        self.worker = worker
+        service = worker.service
+        self.arrival = arrival
+        startedMicroseconds = worker.monotonicMicroseconds()
+    }
+
+    var head: RequestHead? { if case .head(let head) = arrival { head } else { nil } }
+    var isHead: Bool { head?.method == .head }
+}
+
+extension Exchange {
+    /// The client is gone. What was permitted and not sent whole is broken off; a decision on its way to disk ends there.
+    func connectionEnded() {
+        if index == nil, decision != nil {
+            isAbandoned = true
+        } else {
+            complete(.brokenOff)
+        }
+    }
+
+    /// The socket takes more.
+    func channelIsWritable() { continueSending() }
+}

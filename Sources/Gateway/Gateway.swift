@@ -1,0 +1,333 @@
+internal import DecisionLog
+internal import NIOCore
+internal import NIOPosix
+internal import OpenSSL
+internal import Residency
+package import Settings
+internal import Stores
+internal import Synchronization
+internal import TLS
+
+/// The running gateway: listeners, loops, log and stores of one process.
+package final class Gateway: Sendable {
+    private struct State {
+        var service: Service
+        var listeners: [any Channel] = []
+        var isStopping = false
+    }
+
+    private let group: MultiThreadedEventLoopGroup
+    private let pool: NIOThreadPool
+    private let shared: Shared
+    private let workers: [NIOLoopBound<Worker>]
+    private let state: Mutex<State>
+    private let version: String
+
+    /// What only the process knows.
+    package struct Identity: Sendable {
+        package let version: String
+        /// SHA-256 of the running binary, lower-case hexadecimal; nil where it cannot be read.
+        package let binary: String?
+
+        package init(version: String, binary: String?) {
+            self.version = version
+            self.binary = binary
+        }
+    }
+
+    // MARK: - Start
+
+    /// Tries everything that a start needs and can be tried without one: keys, certificates, stores.
+    package static func check(_ settings: Settings) throws(GatewayError) {
+        let now = wallClockSeconds()
+        _ = try tlsContext(settings, now)
+        _ = try signers(settings)
+        for (position, store) in settings.stores.enumerated() {
+            guard MailboxRule(store.mailbox) != nil else {
+                throw .key("store[\(position)].mailbox: \"\(store.mailbox)\" is no rule such as \"{mailbox}/**\"")
+            }
+            do throws(DirectoryStoreError) { try DirectoryStore.probe(path: store.path) } catch {
+                throw .store("store[\(position)].path: \(error)")
+            }
+        }
+    }
+
+    /// Opens log and stores, and listens.
+    /// - Parameter report: takes a line for the journal.
+    package static func start(
+        _ settings: Settings, identity: Identity, report: @escaping @Sendable (String) -> Void
+    ) throws(GatewayError) -> Gateway {
+        _ = try tlsContext(settings, wallClockSeconds())
+        let signers = try signers(settings)
+        let pool = NIOThreadPool(numberOfThreads: Limits.fileThreads)
+        pool.start()
+        let service = try Service(settings, pool: pool, reusing: nil)
+        var configuration = LogConfiguration(
+            directory: settings.log.directory, origin: settings.log.origin, signers: signers)
+        configuration.checkpointIntervalMilliseconds = settings.log.checkpointIntervalMilliseconds
+        let log: DecisionLog
+        do throws(LogError) {
+            log = try DecisionLog.open(
+                configuration, gateway: settings.gateway.name,
+                start: [
+                    ("version", .text(identity.version)), ("binary", identity.binary.map { .text($0) } ?? .null),
+                    ("key", .text(signers[0].verifier.text)), ("policy", .text(service.policy)),
+                ])
+            try log.keepPolicy(service.policyDigest, settings.policy)
+        } catch { throw .log(error) }
+        let gateway = Gateway(
+            settings, service: service, log: log, pool: pool, version: identity.version, report: report)
+        do throws(GatewayError) {
+            try gateway.listen(settings)
+        } catch {
+            log.close()
+            throw error
+        }
+        return gateway
+    }
+
+    private init(
+        _ settings: Settings, service: Service, log: DecisionLog, pool: NIOThreadPool, version: String,
+        report: @escaping @Sendable (String) -> Void
+    ) {
+        self.pool = pool
+        self.version = version
+        let count = settings.gateway.eventLoops == 0 ? System.coreCount : settings.gateway.eventLoops
+        group = MultiThreadedEventLoopGroup(numberOfThreads: count)
+        let shared = Shared(log: log, pool: pool, report: report)
+        self.shared = shared
+        state = Mutex(State(service: service))
+        workers = group.makeIterator().map { loop in
+            let made = loop.submit { () throws -> NIOLoopBound<Worker> in
+                let tls = try TLSContext(service.tls, nowSeconds: wallClockSeconds())
+                let box = WorkerBox()
+                let port = log.makePort { loop.execute { box.worker?.port.drain() } }
+                let worker = Worker(loop: loop, shared: shared, service: service, tls: tls, port: port)
+                box.worker = worker
+                return NIOLoopBound(worker, eventLoop: loop)
+            }
+            // The context was made once already from the same configuration.
+            guard let worker = try? made.wait() else {
+                preconditionFailure("a TLS context that was made before cannot be made")
+            }
+            return worker
+        }
+        scheduleAggregates()
+    }
+
+    /// Once a minute, what strangers and flooding principals did.
+    private func scheduleAggregates() {
+        let (shared, name) = (shared, state.withLock { $0.service.name })
+        group.next().scheduleRepeatedTask(initialDelay: .seconds(60), delay: .seconds(60)) { _ in
+            for event in shared.aggregates.takeEvents(name) { shared.log.record(event) }
+        }
+    }
+
+    private static func tlsContext(_ settings: Settings, _ now: Int64) throws(GatewayError) -> TLSContext {
+        do throws(TLSConfigurationError) {
+            return try TLSContext(
+                TLSConfiguration(
+                    role: .server, certificateChain: settings.tls.certificate, privateKey: settings.tls.privateKey,
+                    authorities: settings.tls.clientAuthorities, revocationLists: settings.tls.revocationLists),
+                nowSeconds: now)
+        } catch { throw .tls(Self.words(error, settings)) }
+    }
+
+    private static func words(_ error: TLSConfigurationError, _ settings: Settings) -> String {
+        func date(_ seconds: Int64) -> String { Timestamp(seconds: seconds).rfc3339 }
+        switch error {
+        case .certificateUnreadable: return "tls.certificate: \(settings.tls.certificatePath) holds no PEM certificate"
+        case .privateKeyUnreadable: return "tls.private_key: no unencrypted PEM (PKCS#8) private key"
+        case .keyDoesNotMatch: return "tls.private_key: does not match the certificate \(settings.tls.certificatePath)"
+        case .certificateExpired(let seconds):
+            return "tls.certificate: \(settings.tls.certificatePath) expired at \(date(seconds)); renew it"
+        case .certificateNotYetValid(let seconds):
+            return
+                "tls.certificate: \(settings.tls.certificatePath) is not valid before \(date(seconds)); is the clock right?"
+        case .authoritiesUnreadable: return "tls.client_authorities: holds no PEM certificate"
+        case .revocationListUnreadable(let index):
+            return "tls.revocation_lists[\(index)]: no PEM or DER certificate revocation list"
+        case .openSSL(let call): return "tls: \(call) failed"
+        }
+    }
+
+    private static func signers(_ settings: Settings) throws(GatewayError) -> [NoteSigner] {
+        var signers: [NoteSigner] = []
+        for (index, line) in settings.log.signingKeys.enumerated() {
+            do throws(NoteError) { signers.append(try NoteSigner(line)) } catch {
+                throw .key(
+                    "log.signing_keys[\(index)]: not a key of C2SP's form; make one with `bailiwick keys new --kind log`"
+                )
+            }
+        }
+        return signers
+    }
+
+    // MARK: - Listening
+
+    private func listen(_ settings: Settings) throws(GatewayError) {
+        for (index, address) in settings.gateway.listen.enumerated() {
+            try listen(on: address, key: "gateway.listen[\(index)]") { [self] channel, worker in
+                let connection = Connection(worker: worker, address: Address(channel.remoteAddress) ?? Address(ipv4: 0))
+                try channel.pipeline.syncOperations.addHandlers([
+                    TLSHandler(worker.tls, gate: shared.handshakes), connection,
+                ])
+            }
+        }
+        let desk = OperatorsDesk(gateway: self)
+        if let address = settings.gateway.operatorsListen {
+            try listen(on: address, key: "gateway.operators_listen") { [self] channel, worker in
+                let caller = Caller(address: Address(channel.remoteAddress) ?? Address(ipv4: 0))
+                let connection = OperatorsConnection(desk: desk, worker: worker, caller: caller)
+                try channel.pipeline.syncOperations.addHandlers([
+                    TLSHandler(worker.tls, gate: shared.handshakes), connection,
+                ])
+            }
+        }
+        if let path = settings.gateway.operatorsSocket { try listen(onSocket: path, desk) }
+    }
+
+    private func bootstrap(autoRead: Bool, _ setUp: @escaping @Sendable (any Channel, Worker) throws -> Void)
+        -> ServerBootstrap
+    {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.autoRead, value: autoRead)
+            .childChannelInitializer { [workers] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let worker = workers.first(where: { $0.eventLoop === channel.eventLoop })?.value else {
+                        return
+                    }
+                    try setUp(channel, worker)
+                }
+            }
+    }
+
+    private func listen(
+        on address: ListenAddress, key: String, _ setUp: @escaping @Sendable (any Channel, Worker) throws -> Void
+    ) throws(GatewayError) {
+        do {
+            let channel = try bootstrap(autoRead: false, setUp)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.maxMessagesPerRead, value: 1)
+                .childChannelOption(
+                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Limits.receiveBytes)
+                )
+                .bind(host: address.host, port: address.port).wait()
+            state.withLock { $0.listeners.append(channel) }
+        } catch let error as IOError {
+            throw .listen(
+                "\(key): \(address): \(error.errnoCode == 98 ? "the address is in use by another process" : "\(error)")"
+            )
+        } catch {
+            throw .listen("\(key): \(address): \(error)")
+        }
+    }
+
+    private func listen(onSocket path: String, _ desk: OperatorsDesk) throws(GatewayError) {
+        do {
+            let channel = try bootstrap(autoRead: true) { channel, worker in
+                try channel.pipeline.syncOperations.addHandler(
+                    OperatorsConnection(desk: desk, worker: worker, caller: nil))
+            }.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).wait()
+            state.withLock { $0.listeners.append(channel) }
+        } catch {
+            throw .listen("gateway.operators_socket: \(path): \(error)")
+        }
+    }
+
+    /// Where it listens, for the journal.
+    package var addresses: [String] {
+        state.withLock { $0.listeners.compactMap { $0.localAddress.map { "\($0)" } } }
+    }
+
+    // MARK: - Reload
+
+    /// Swaps the settings whole, or not at all.
+    package func reload(_ settings: Settings) throws(GatewayError) {
+        let now = wallClockSeconds()
+        _ = try Self.tlsContext(settings, now)
+        let before = state.withLock { $0.service }
+        let service = try Service(settings, pool: pool, reusing: before)
+        do throws(LogError) { try shared.log.keepPolicy(service.policyDigest, settings.policy) } catch {
+            throw .log(error)
+        }
+        for worker in workers {
+            let adopted = worker.eventLoop.submit {
+                worker.value.adopt(service, tls: try TLSContext(service.tls, nowSeconds: now))
+            }
+            do { try adopted.wait() } catch { throw .tls("tls: \(error)") }
+        }
+        state.withLock { $0.service = service }
+        shared.log.record(
+            EventEntry(gateway: service.name, name: "reload", members: [("policy", .text(service.policy))]))
+    }
+
+    /// A reload that was not taken is an event too.
+    package func reloadFailed(_ why: String) {
+        let name = state.withLock { $0.service.name }
+        shared.log.record(
+            EventEntry(gateway: name, name: "reload-failed", members: [("why", .text(String(why.prefix(2000))))]))
+    }
+
+    package var settings: Settings { state.withLock { $0.service.settings } }
+
+    // MARK: - Stop
+
+    /// Takes no new connection, finishes what is in hand within the bound, and closes the log over all that was answered.
+    package func stop() {
+        let (listeners, seconds) = state.withLock { state in
+            state.isStopping = true
+            return (state.listeners, state.service.settings.gateway.stopTimeoutSeconds)
+        }
+        for listener in listeners { try? listener.close().wait() }
+        for worker in workers { worker.eventLoop.execute { worker.value.stop() } }
+        let deadline = NIODeadline.now() + .seconds(Int64(seconds))
+        while NIODeadline.now() < deadline, !isIdle { sleepMilliseconds(10) }
+        for worker in workers { try? worker.eventLoop.submit { worker.value.abort() }.wait() }
+        let name = state.withLock { $0.service.name }
+        for event in shared.aggregates.takeEvents(name) { shared.log.record(event) }
+        shared.log.close()
+        try? group.syncShutdownGracefully()
+        try? pool.syncShutdownGracefully()
+    }
+
+    private var isIdle: Bool {
+        workers.allSatisfy { worker in (try? worker.eventLoop.submit { worker.value.isIdle }.wait()) ?? true }
+    }
+
+    // MARK: - Seen
+
+    /// One line for systemd's STATUS.
+    package var statusLine: String {
+        let log = shared.log.status
+        if let why = log.closedBecause { return "THE LOG IS CLOSED, every request is answered 503: \(why)" }
+        let stores = settings.stores.count
+        return
+            "serving \(stores) store\(stores == 1 ? "" : "s"), \(log.durableSize) entries, checkpoint \(log.checkpointAgeMilliseconds / 1000)s ago"
+    }
+
+    func submitToPool(_ work: @escaping @Sendable () -> Void) { pool.submit { _ in work() } }
+
+    var log: DecisionLog { shared.log }
+    var currentVersion: String { version }
+    var currentService: Service { state.withLock { $0.service } }
+    var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// All loops' counters together.
+    func counters(on loop: any EventLoop, _ done: @escaping @Sendable (Counters) -> Void) {
+        let stores = currentService.stores.count
+        let each = workers.map { worker in worker.eventLoop.submit { worker.value.snapshot() } }
+        EventLoopFuture.whenAllSucceed(each, on: loop).whenSuccess { all in
+            var sum = Counters(stores: stores)
+            for counters in all { sum.add(counters) }
+            done(sum)
+        }
+    }
+}
+
+/// Breaks the circle between a worker and its port. Touched on one loop only.
+private final class WorkerBox: @unchecked Sendable {
+    var worker: Worker?
+}

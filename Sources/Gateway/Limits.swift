@@ -1,0 +1,27 @@
+/// The gateway's own bounds; each layer below has its own `Limits`.
+enum Limits {
+    /// A request body of a refused request that is read and thrown away, so that the answer arrives before the close.
+    static let drainedBytesMax = 8 << 20
+    /// How long a refused body is drained.
+    static let drainSecondsMax: Int64 = 5
+    /// Bytes of an object handed to the channel at a time.
+    static let readChunkBytes = 256 << 10
+    /// Bytes read from a socket at a time.
+    static let receiveBytes = 64 << 10
+    /// Threads for file calls that would block a loop.
+    static let fileThreads = 8
+    /// A connection that has sent no byte of a request for so long is closed.
+    static let idleSecondsMax: Int64 = 300
+    /// A request head must be whole within this time of its first byte.
+    static let headSecondsMax: Int64 = 20
+    /// Foreign overwrites answered to one principal in a minute before its foreign writes are suspended (DESIGN 3.7).
+    static let foreignOverwritesPerMinuteMax = 10
+    /// Networks of strangers that are counted apart in one minute; beyond it they are counted together.
+    static let strangerNetworksMax = 256
+    /// Verified tokens kept for one event loop.
+    static let tokenCacheEntriesMax = 4096
+    /// TLS handshakes in progress at a time.
+    static let handshakesMax = 1024
+    /// Bytes of a request to the operators' listener.
+    static let operatorBodyBytesMax = 64 << 10
+}

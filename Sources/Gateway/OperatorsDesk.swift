@@ -1,0 +1,182 @@
+internal import DecisionLog
+internal import HTTP
+internal import JSON
+internal import NIOCore
+internal import Residency
+internal import S3
+internal import Settings
+internal import Stores
+
+/// What the operators' listener answers. `/health` and `/ready` to anybody who reaches it; all else to a certificate with the role.
+final class OperatorsDesk: Sendable {
+    private let gateway: Gateway
+
+    init(gateway: Gateway) { self.gateway = gateway }
+
+    func nowSeconds() -> Int64 { gateway.log.now().seconds }
+
+    func answer(
+        _ head: RequestHead, body: [UInt8], principal: Principal?, on loop: any EventLoop,
+        _ done: @escaping @Sendable (OperatorsAnswer) -> Void
+    ) {
+        let path = String(decoding: head.target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
+        func may(_ operation: Operation) -> Bool { principal?.settings.mayDo(operation) ?? false }
+        let refused = OperatorsAnswer.text(403, "the certificate has no role for this\n")
+        switch (head.method, path) {
+        case (.get, "/health"), (.head, "/health"): done(.text(200, "ok\n"))
+        case (.get, "/ready"), (.head, "/ready"): done(ready())
+        case (.get, "/metrics"): if may(.readMetrics) { metrics(on: loop, done) } else { done(refused) }
+        case (.get, _) where path.hasPrefix("/log/"): done(may(.readLog) ? log(String(path.dropFirst(5))) : refused)
+        case (.post, "/tags/reseal"):
+            if may(.resealTag) { reseal(body, principal, on: loop, done) } else { done(refused) }
+        case (.post, "/tags/scan"): if may(.scanTags) { scan(body, on: loop, done) } else { done(refused) }
+        default:
+            done(
+                .text(
+                    404,
+                    "there is: /health /ready /metrics /log/checkpoint /log/tile/… POST /tags/reseal POST /tags/scan\n")
+            )
+        }
+    }
+
+    /// Each check by name, with why not.
+    private func ready() -> OperatorsAnswer {
+        let log = gateway.log.status
+        let checks: [(String, String?)] = [
+            ("log", log.closedBecause), ("listening", gateway.isStopping ? "stopping" : nil),
+            (
+                "checkpoint",
+                log.checkpointAgeMilliseconds > 60_000 && log.checkpointSize < log.durableSize
+                    ? "the last one is \(log.checkpointAgeMilliseconds / 1000) s old" : nil
+            ),
+        ]
+        let text = checks.map { "\($0.0): \($0.1.map { "NOT OK: \($0)" } ?? "ok")\n" }.joined()
+        return .text(
+            checks.contains { $0.1 != nil } ? 503 : 200, text + "warning: no witnesses are configured\n")
+    }
+
+    private func metrics(on loop: any EventLoop, _ done: @escaping @Sendable (OperatorsAnswer) -> Void) {
+        let log = gateway.log.status
+        let stores = gateway.currentService.stores.map(\.policy.bucket.text)
+        let (version, policy) = (gateway.currentVersion, gateway.currentService.policy)
+        gateway.counters(on: loop) { counters in
+            var text = MetricsText()
+            text.add(counters, stores: stores)
+            text.gauge("bailiwick_log_open", "1 while decisions can be recorded.", log.closedBecause == nil ? 1 : 0)
+            text.counter("bailiwick_log_entries_total", "Entries on disk.", log.durableSize)
+            text.counter("bailiwick_log_commits_total", "Groups written to the write-ahead log.", log.groups)
+            text.describe("bailiwick_log_commit_seconds_total", "counter", "Time spent in durable writes.")
+            text.sample("bailiwick_log_commit_seconds_total", [], MetricsText.seconds(log.commitMicrosecondsSum))
+            text.gauge(
+                "bailiwick_log_checkpoint_size", "Entries that the published checkpoint covers.", log.checkpointSize)
+            text.gauge(
+                "bailiwick_log_checkpoint_age_seconds", "Age of the published checkpoint.",
+                MetricsText.seconds(log.checkpointAgeMilliseconds * 1000))
+            text.describe("bailiwick_build_info", "gauge", "Version and settings snapshot.")
+            text.sample("bailiwick_build_info", [("version", version), ("policy", policy)], 1)
+            var answer = OperatorsAnswer.text(200, text.text)
+            answer.contentType = "text/plain; version=0.0.4; charset=utf-8"
+            done(answer)
+        }
+    }
+
+    /// The log as C2SP tlog-tiles serves it.
+    private func log(_ path: String) -> OperatorsAnswer {
+        if path == "checkpoint" {
+            return OperatorsAnswer(status: 200, cacheControl: "no-cache", body: gateway.log.checkpoint)
+        }
+        guard let tile = TilePath(path), let bytes = gateway.log.tile(tile) else { return .text(404, "no such tile\n") }
+        return OperatorsAnswer(
+            status: 200, contentType: "application/octet-stream", cacheControl: "max-age=31536000, immutable",
+            body: bytes)
+    }
+
+    // MARK: - Tags
+
+    /// `{"store","key","reason"}`: seals an object again, after the event is on disk.
+    private func reseal(
+        _ body: [UInt8], _ principal: Principal?, on loop: any EventLoop,
+        _ done: @escaping @Sendable (OperatorsAnswer) -> Void
+    ) {
+        guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let store = store(request),
+            let bytes = request["key"]?.utf8, let key = ObjectKey(utf8: bytes), let reason = request["reason"]?.string,
+            !reason.isEmpty
+        else {
+            return done(
+                .text(400, "expected {\"store\",\"key\",\"reason\"} with a configured store, a key and a reason\n"))
+        }
+        let (log, name) = (gateway.log, gateway.currentService.name)
+        let event = EventEntry(
+            gateway: name, name: "reseal",
+            members: [
+                ("store", .text(store.policy.bucket.text)),
+                ("object", .text(store.pseudonyms.pseudonym("object", bucket: store.policy.bucket.text, key.utf8))),
+                ("principal", principal.map { .text($0.settings.name.text) } ?? .null),
+                ("reason", .text(String(reason.prefix(500)))),
+            ])
+        gateway.recordDurably(event, on: loop) { isDurable in
+            guard isDurable else { return done(.text(503, "the event could not be recorded; nothing was resealed\n")) }
+            store.store.reseal(key, at: log.now(), on: loop) { result in
+                switch result {
+                case .success(let outcome):
+                    done(
+                        .text(
+                            200,
+                            "resealed: \(outcome.residency.place.datacenter), \(outcome.residency.place.jurisdiction), received \(Timestamp(seconds: outcome.residency.receivedSeconds).rfc3339)\n"
+                        ))
+                case .failure(.absent): done(.text(404, "no such object\n"))
+                case .failure(let error): done(.text(500, "\(error)\n"))
+                }
+            }
+        }
+    }
+
+    /// `{"store","content"}`: walks a store and lists what is wrong with it.
+    private func scan(_ body: [UInt8], on loop: any EventLoop, _ done: @escaping @Sendable (OperatorsAnswer) -> Void) {
+        guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let store = store(request) else {
+            return done(.text(400, "expected {\"store\"} with a configured store\n"))
+        }
+        let findings = Findings()
+        let (log, name) = (gateway.log, gateway.currentService.name)
+        let adopts = store.policy.policy.untagged == .adopt
+        let bucket = store.policy.bucket.text
+        let adopt: @Sendable (ObjectKey) -> Bool = { key in
+            let object = store.pseudonyms.pseudonym("object", bucket: bucket, key.utf8)
+            let event = EventEntry(
+                gateway: name, name: "adoption", members: [("store", .text(bucket)), ("object", .text(object))])
+            do throws(LogError) { try log.recordDurably(event) } catch { return false }
+            return true
+        }
+        let options = ScanOptions(
+            readsContent: request["content"]?.bool ?? false, adopts: adopts ? adopt : nil, finding: { findings.add($0) }
+        )
+        store.store.scan(options, on: loop) { result in
+            switch result {
+            case .success(let summary):
+                let list = findings.text
+                done(
+                    .text(
+                        summary.problems == 0 ? 200 : 409,
+                        list
+                            + "\(summary.objects) objects, \(summary.bytes) bytes, \(summary.adopted) adopted, \(summary.misplaced) misplaced, \(summary.problems) wrong\n"
+                    ))
+            case .failure(let error): done(.text(500, "\(error)\n"))
+            }
+        }
+    }
+
+    private func store(_ request: JSONObject) -> ServedStore? {
+        request["store"]?.string.flatMap { BucketName($0) }.flatMap { gateway.currentService.store($0) }
+    }
+}
+
+extension Gateway {
+    /// Records an event and calls back on `loop` when it is on disk, or will not be.
+    func recordDurably(_ event: EventEntry, on loop: any EventLoop, _ done: @escaping @Sendable (Bool) -> Void) {
+        let log = log
+        submitToPool {
+            let isDurable = (try? log.recordDurably(event)) != nil
+            loop.execute { done(isDurable) }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+package import DecisionLog
+internal import JSON
+internal import NIOPosix
+internal import OpenSSL
+internal import Residency
+internal import Settings
+internal import Stores
+internal import TLS
+internal import Tokens
+
+/// One settings snapshot with all that serves it: immutable, shared by all loops, swapped whole by a reload.
+final class Service: Sendable {
+    let settings: Settings
+    /// Lower-case hexadecimal SHA-256 of the policy snapshot.
+    let policy: String
+    let policyDigest: SHA256Digest
+    let verifier: TokenVerifier
+    let tls: TLSConfiguration
+    /// In the order of the settings.
+    let stores: [ServedStore]
+    private let storesByBucket: [BucketName: ServedStore]
+    private let principalsByURI: [String: Principal]
+    private let principalsByFingerprint: [[UInt8]: Principal]
+    private let principalsByCommonName: [String: Principal]
+
+    var name: GatewayName { settings.gateway.name }
+    var place: Place { settings.place }
+
+    init(
+        _ settings: Settings, pool: NIOThreadPool, reusing previous: Service?
+    ) throws(GatewayError) {
+        self.settings = settings
+        policyDigest = SHA256Digest(hashing: settings.policy)
+        policy = policyDigest.hex
+        verifier = TokenVerifier(issuers: settings.issuers)
+        tls = TLSConfiguration(
+            role: .server, certificateChain: settings.tls.certificate, privateKey: settings.tls.privateKey,
+            authorities: settings.tls.clientAuthorities, revocationLists: settings.tls.revocationLists,
+            peerCertificates: settings.tls.requiresClientCertificate ? .required : .optional,
+            minimumVersion: settings.tls.allowsTLS12 ? .tls12 : .tls13, ticketKeys: randomBytes(80))
+        let keyring = try Self.keyring(settings)
+        var stores: [ServedStore] = []
+        for (position, store) in settings.stores.enumerated() {
+            stores.append(
+                try ServedStore(
+                    store, position: position, settings: settings, keyring: keyring, pool: pool,
+                    reusing: previous?.storesByBucket[store.bucket]))
+        }
+        self.stores = stores
+        storesByBucket = Dictionary(stores.map { ($0.policy.bucket, $0) }) { first, _ in first }
+        var byURI: [String: Principal] = [:]
+        var byFingerprint: [[UInt8]: Principal] = [:]
+        var byCommonName: [String: Principal] = [:]
+        for principal in settings.principals.map(Principal.init) {
+            switch principal.settings.certificate {
+            case .uri(let uri): byURI[uri] = principal
+            case .sha256(let bytes): byFingerprint[bytes] = principal
+            case .commonName(let name): byCommonName[name] = principal
+            }
+        }
+        (principalsByURI, principalsByFingerprint, principalsByCommonName) = (byURI, byFingerprint, byCommonName)
+    }
+
+    func store(_ bucket: BucketName) -> ServedStore? { storesByBucket[bucket] }
+
+    /// Whom a verified certificate names. Two principals in one certificate name nobody.
+    func principal(of certificate: PeerCertificate) -> Principal? {
+        var found: Principal?
+        var isAmbiguous = false
+        func consider(_ principal: Principal?) {
+            guard let principal else { return }
+            if let found, found !== principal { isAmbiguous = true }
+            found = principal
+        }
+        consider(principalsByFingerprint[certificate.sha256])
+        for uri in certificate.uris { consider(principalsByURI[uri]) }
+        // Swift's String equality would take canonically equivalent names for one.
+        if let name = certificate.commonName, let principal = principalsByCommonName[name],
+            case .commonName(let configured) = principal.settings.certificate, configured.utf8.elementsEqual(name.utf8)
+        {
+            consider(principal)
+        }
+        return isAmbiguous ? nil : found
+    }
+
+    private static func keyring(_ settings: Settings) throws(GatewayError) -> SealKeyring {
+        var datacenters: [(place: Place, keys: [SealKey])] = []
+        for datacenter in settings.datacenters {
+            var keys: [SealKey] = []
+            for key in datacenter.sealKeys {
+                guard let id = SealKeyID(key.id), let secret = try? HMACKey(key.bytes) else {
+                    throw .key("the seal key \"\(key.id)\" of \(datacenter.place.datacenter) has no usable name")
+                }
+                keys.append(SealKey(id: id, key: secret))
+            }
+            datacenters.append((datacenter.place, keys))
+        }
+        return SealKeyring(datacenters)
+    }
+}
+
+/// One configured caller.
+final class Principal: Sendable {
+    let settings: PrincipalSettings
+
+    init(_ settings: PrincipalSettings) { self.settings = settings }
+}
+
+/// One configured store, open.
+final class ServedStore: Sendable {
+    let policy: StoreSettings
+    /// Its place among the stores of its snapshot, for counters.
+    let position: Int
+    let store: any Store
+    private let directory: DirectoryStore
+    let pseudonyms: Pseudonymizer
+
+    init(
+        _ settings: StoreSettings, position: Int, settings all: Settings, keyring: SealKeyring, pool: NIOThreadPool,
+        reusing previous: ServedStore?
+    ) throws(GatewayError) {
+        policy = settings
+        self.position = position
+        guard let rule = MailboxRule(settings.mailbox) else {
+            throw .key("store[\(position)].mailbox: \"\(settings.mailbox)\" is no rule such as \"{mailbox}/**\"")
+        }
+        let configuration = DirectoryStore.Configuration(
+            bucket: settings.bucket, place: settings.policy.place, mailboxRule: rule, keyring: keyring,
+            verifiesContent: settings.verifiesContent)
+        if let previous, previous.policy.path == settings.path {
+            directory = previous.directory.reconfigured(configuration)
+        } else {
+            do throws(DirectoryStoreError) {
+                directory = try DirectoryStore.open(path: settings.path, configuration, pool: pool)
+            } catch { throw .store("store[\(position)].path: \(error)") }
+        }
+        store = directory
+        guard let key = all.datacenters.first(where: { $0.place == settings.policy.place })?.pseudonymKeys.first,
+            let secret = try? HMACKey(key.bytes)
+        else { throw .key("store[\(position)]: its datacenter has no pseudonym key") }
+        pseudonyms = Pseudonymizer(keyID: key.id, key: secret)
+    }
+}
+
+/// Why the gateway cannot start, or a reload is not taken.
+package enum GatewayError: Error, Sendable, CustomStringConvertible {
+    case key(String)
+    case store(String)
+    case tls(String)
+    case log(LogError)
+    case listen(String)
+
+    /// The log is damaged: nobody should restart before somebody looked.
+    package var isDamage: Bool { if case .log(let error) = self { error.isDamage } else { false } }
+
+    package var description: String {
+        switch self {
+        case .key(let text), .store(let text), .tls(let text), .listen(let text): text
+        case .log(let error): "log.directory: \(error)"
+        }
+    }
+}

@@ -1,0 +1,127 @@
+internal import DecisionLog
+internal import HTTP
+internal import NIOCore
+internal import NIOPosix
+internal import Residency
+internal import TLS
+internal import Tokens
+
+/// What all workers share and no reload replaces.
+final class Shared: Sendable {
+    let log: DecisionLog
+    let pool: NIOThreadPool
+    let aggregates = Aggregates()
+    let rates = RequestRates()
+    let overwrites = ForeignOverwrites()
+    let handshakes = HandshakeGate(max: Limits.handshakesMax)
+    let startedSeconds: Int64
+    let report: @Sendable (String) -> Void
+
+    init(log: DecisionLog, pool: NIOThreadPool, report: @escaping @Sendable (String) -> Void) {
+        self.log = log
+        self.pool = pool
+        self.report = report
+        startedSeconds = log.now().seconds
+    }
+}
+
+/// Everything that belongs to one event loop: its view of the settings, its TLS context, its caches, its counters, its port to the log.
+/// Confined to the loop's thread, so that a request takes no lock but the log's queue.
+final class Worker {
+    let loop: any EventLoop
+    let shared: Shared
+    let port: LogPort
+    private(set) var service: Service
+    private(set) var tls: TLSContext
+    private(set) var tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
+    var counters: Counters
+    var date = HTTPDateCache()
+    private(set) var isStopping = false
+    private var connections: [ObjectIdentifier: Connection] = [:]
+    private var isSweeping = false
+    private var earlierTokenHits: UInt64 = 0
+    private var earlierTokenMisses: UInt64 = 0
+
+    init(loop: any EventLoop, shared: Shared, service: Service, tls: TLSContext, port: LogPort) {
+        self.loop = loop
+        self.shared = shared
+        self.service = service
+        self.tls = tls
+        self.port = port
+        counters = Counters(stores: service.stores.count)
+    }
+
+    var log: DecisionLog { shared.log }
+    var aggregates: Aggregates { shared.aggregates }
+    var rates: RequestRates { shared.rates }
+    var overwrites: ForeignOverwrites { shared.overwrites }
+    var startedSeconds: Int64 { shared.startedSeconds }
+
+    func report(_ text: String) { shared.report(text) }
+
+    func monotonicMicroseconds() -> Int64 { Int64(NIODeadline.now().uptimeNanoseconds / 1000) }
+
+    /// Takes a reload's snapshot: every request from now on is judged by it, on old connections too.
+    func adopt(_ service: Service, tls: TLSContext) {
+        self.service = service
+        self.tls = tls
+        earlierTokenHits += tokens.hits
+        earlierTokenMisses += tokens.misses
+        tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
+        counters.grow(stores: service.stores.count)
+    }
+
+    /// The counters as they are now.
+    func snapshot() -> Counters {
+        var counters = counters
+        counters.tokenCacheHits = earlierTokenHits + tokens.hits
+        counters.tokenCacheMisses = earlierTokenMisses + tokens.misses
+        return counters
+    }
+
+    /// Records an event and calls back when it is on disk, or will not be.
+    func recordDurably(_ event: EventEntry, _ done: @escaping (Bool) -> Void) {
+        let done = NIOLoopBound(done, eventLoop: loop)
+        let (log, loop) = (log, loop)
+        shared.pool.submit { _ in
+            let isDurable = (try? log.recordDurably(event)) != nil
+            loop.execute { done.value(isDurable) }
+        }
+    }
+
+    func add(_ connection: Connection) {
+        connections[ObjectIdentifier(connection)] = connection
+        counters.openConnections += 1
+        counters.acceptedConnections += 1
+        sweepLater()
+    }
+
+    func remove(_ connection: Connection) {
+        if connections.removeValue(forKey: ObjectIdentifier(connection)) != nil { counters.openConnections -= 1 }
+    }
+
+    /// Idle connections close now, busy ones after the answer in hand.
+    func stop() {
+        isStopping = true
+        for connection in Array(connections.values) { connection.finish() }
+    }
+
+    /// What did not finish in time is cut off, and recorded as broken off.
+    func abort() {
+        for connection in Array(connections.values) { connection.abort() }
+    }
+
+    var isIdle: Bool { connections.isEmpty }
+
+    /// Once a second each connection is held against its deadlines: one timer for all of them, not one each.
+    private func sweepLater() {
+        guard !isSweeping else { return }
+        isSweeping = true
+        loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
+            isSweeping = false
+            let now = NIODeadline.now()
+            for connection in Array(connections.values) { connection.checkDeadlines(now: now) }
+            if !connections.isEmpty { sweepLater() }
+        }
+    }
+}
