@@ -62,18 +62,22 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings", nioCore,
+                "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings",
+                nioCore,
                 nioPosix,
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "bailiwickd",
-            dependencies: ["Gateway", "Settings", "DecisionLog", "OpenSSL", "Residency", "CSystemd", nioPosix, arguments],
+            dependencies: [
+                "Gateway", "Settings", "DecisionLog", "OpenSSL", "Residency", "CSystemd", nioPosix, arguments,
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "bailiwick",
             dependencies: [
-                "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings", nioCore,
+                "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings",
+                nioCore,
                 nioPosix, arguments,
             ],
             swiftSettings: settings),

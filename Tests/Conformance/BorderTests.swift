@@ -15,9 +15,13 @@ import Testing
         try world.edit("dub1-gw1") { $0 += "\n" }
         try world.start("dub1-gw1")
         try world.start("iad1-gw1")
-        for (key, text) in [("alice/INBOX/1", "from Dublin"), ("alice/INBOX/2", "two"), ("bob/INBOX/1", "bob's"), ("loose", "no mailbox")] {
+        for (key, text) in [
+            ("alice/INBOX/1", "from Dublin"), ("alice/INBOX/2", "two"), ("bob/INBOX/1", "bob's"),
+            ("loose", "no mailbox"),
+        ] {
             let answer = try world.curl(
-                "dub1-mailserver", from: "127.0.10.5", "/mail-dub1/\(key)", "-H", "x-amz-meta-received: 2026-03-01T08:00:00Z",
+                "dub1-mailserver", from: "127.0.10.5", "/mail-dub1/\(key)", "-H",
+                "x-amz-meta-received: 2026-03-01T08:00:00Z",
                 body: Data(text.utf8))
             guard answer.status == 200 else { throw TestFailure("PUT \(key): \(answer.status) \(answer.text)") }
         }
@@ -41,7 +45,9 @@ import Testing
         ("dub1-support", "127.0.30.9", "a Dublin tool from nowhere"),
     ])
     func aReadAcrossTheBorderIsRefused(who: String, address: String, case: String) throws {
-        for path in ["/mail-dub1/alice/INBOX/1", "/mail-dub1/alice/INBOX/absent", "/mail-dub1?list-type=2&prefix=alice/"] {
+        for path in [
+            "/mail-dub1/alice/INBOX/1", "/mail-dub1/alice/INBOX/absent", "/mail-dub1?list-type=2&prefix=alice/",
+        ] {
             let answer = try world.curl(who, from: address, path)
             #expect(answer.status == 403)
             #expect(answer.reason == "authorization-required")
@@ -62,27 +68,36 @@ import Testing
         let open = try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "-H", header)
         #expect(open.status == 200)
         #expect(open.text == "from Dublin")
-        for path in ["/mail-dub1/bob/INBOX/1", "/mail-dub1/loose", "/mail-dub1?list-type=2", "/mail-dub1?list-type=2&prefix=alice"] {
+        for path in [
+            "/mail-dub1/bob/INBOX/1", "/mail-dub1/loose", "/mail-dub1?list-type=2",
+            "/mail-dub1?list-type=2&prefix=alice",
+        ] {
             let answer = try world.curl("iad1-ediscovery", from: "127.0.20.5", path, "-H", header)
             #expect(answer.status == 403)
             #expect(answer.reason == "authorization-out-of-scope", "\(path)")
         }
-        let list = try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1?list-type=2&prefix=alice/", "-H", header)
+        let list = try world.curl(
+            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1?list-type=2&prefix=alice/", "-H", header)
         #expect(list.status == 200)
         #expect(list.text.contains("<Key>alice/INBOX/1</Key><"))
         #expect(list.text.contains("<KeyCount>2</KeyCount>"))
-        let absent = try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/absent", "-H", header)
+        let absent = try world.curl(
+            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/absent", "-H", header)
         #expect(absent.status == 404)
     }
 
     @Test func theSessionTokenHeaderCarriesAnAuthorizationToo() throws {
         let header = "x-amz-security-token: " + (try world.irishToken())
-        #expect(try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "-H", header).status == 200)
+        #expect(
+            try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "-H", header).status
+                == 200)
     }
 
     @Test func underAGrantForTrafficTheEntityTagIsWithheld() throws {
-        let header = "x-bailiwick-authorization: " + (try world.irishToken(data: "traffic", "--instrument", "court-order"))
-        let head = try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "--head", "-H", header)
+        let header =
+            "x-bailiwick-authorization: " + (try world.irishToken(data: "traffic", "--instrument", "court-order"))
+        let head = try world.curl(
+            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "--head", "-H", header)
         #expect(head.status == 200)
         #expect(head.headers["content-length"] == "11")
         #expect(head.headers["etag"] == nil)
@@ -90,23 +105,28 @@ import Testing
         let content = try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "-H", header)
         #expect(content.reason == "authorization-out-of-scope")
         let guess = try world.curl(
-            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "--head", "-H", header, "-H", "If-None-Match: \"x\"")
+            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "--head", "-H", header, "-H",
+            "If-None-Match: \"x\"")
         #expect(guess.headers["x-bailiwick-reason"] == "authorization-out-of-scope")
-        let list = try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1?list-type=2&prefix=alice/", "-H", header)
+        let list = try world.curl(
+            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1?list-type=2&prefix=alice/", "-H", header)
         #expect(list.status == 200)
         #expect(!list.text.contains("<ETag>"))
     }
 
     @Test func aGrantLimitedByReceiptAnswersTheSameForAbsentAndOutOfRange() throws {
-        let token = try world.irishToken("--received-from", "2025-01-01T00:00:00Z", "--received-to", "2026-01-01T00:00:00Z")
+        let token = try world.irishToken(
+            "--received-from", "2025-01-01T00:00:00Z", "--received-to", "2026-01-01T00:00:00Z")
         let header = "x-bailiwick-authorization: " + token
         let present = try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "-H", header)
-        let absent = try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/absent", "-H", header)
+        let absent = try world.curl(
+            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/absent", "-H", header)
         #expect(present.status == 403)
         #expect(present.reason == "authorization-out-of-scope")
         #expect(absent.status == 403)
         #expect(absent.reason == "authorization-out-of-scope")
-        let list = try world.curl("iad1-ediscovery", from: "127.0.20.5", "/mail-dub1?list-type=2&prefix=alice/", "-H", header)
+        let list = try world.curl(
+            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1?list-type=2&prefix=alice/", "-H", header)
         #expect(list.status == 200)
         #expect(list.text.contains("<KeyCount>0</KeyCount>"))
     }
@@ -137,7 +157,8 @@ import Testing
     @Test func moreThanFourTokensAreABadRequest() throws {
         let tokens = Array(repeating: "a.b.c", count: 5).joined(separator: ",")
         let answer = try world.curl(
-            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "-H", "x-bailiwick-authorization: \(tokens)")
+            "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/alice/INBOX/1", "-H",
+            "x-bailiwick-authorization: \(tokens)")
         #expect(answer.status == 400)
     }
 
@@ -164,7 +185,8 @@ import Testing
     }
 
     @Test func aRoleThatIsMissingIsNotEntitled() throws {
-        let answer = try world.curl("dub1-support", from: "127.0.10.5", "/mail-dub1/alice/INBOX/9", body: Data("x".utf8))
+        let answer = try world.curl(
+            "dub1-support", from: "127.0.10.5", "/mail-dub1/alice/INBOX/9", body: Data("x".utf8))
         #expect(answer.status == 403)
         #expect(answer.reason == "not-entitled")
     }
@@ -178,7 +200,9 @@ import Testing
 
     @Test func aClientWithoutACertificateOrWithAnExpiredOrRevokedOneGetsAnAlert() throws {
         #expect(throws: TestFailure.self) { try world.curl(nil, from: "127.0.10.5", "/mail-dub1/alice/INBOX/1") }
-        #expect(throws: TestFailure.self) { try world.curl("dub1-expired", from: "127.0.10.5", "/mail-dub1/alice/INBOX/1") }
+        #expect(throws: TestFailure.self) {
+            try world.curl("dub1-expired", from: "127.0.10.5", "/mail-dub1/alice/INBOX/1")
+        }
         let metrics = try world.curl("dub1-operator", from: "127.0.10.5", "/metrics", at: world.dublin + 1)
         #expect(metrics.status == 200)
         #expect(metrics.text.contains("bailiwick_tls_handshake_failures_total"))
@@ -186,7 +210,8 @@ import Testing
 
     @Test func aSignedRequestIsNotAcceptedUnverified() throws {
         let answer = try world.curl(
-            "dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/INBOX/1", "--aws-sigv4", "aws:amz:dub1:s3", "--user", "a:b")
+            "dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/INBOX/1", "--aws-sigv4", "aws:amz:dub1:s3",
+            "--user", "a:b")
         #expect(answer.status == 501)
     }
 }

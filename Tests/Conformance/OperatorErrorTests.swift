@@ -33,7 +33,9 @@ import Testing
 
     @Test func aFileSystemWithoutExtendedAttributesIsRefused() throws {
         // sysfs has none, and no O_TMPFILE either.
-        let result = try check { $0.replace("path = \"\(world.folder("store/dub1"))\"", with: "path = \"/sys/kernel\"") }
+        let result = try check {
+            $0.replace("path = \"\(world.folder("store/dub1"))\"", with: "path = \"/sys/kernel\"")
+        }
         #expect(result.status != 0)
         #expect(result.errors.contains("/sys/kernel"))
     }
@@ -82,7 +84,8 @@ import Testing
     @Test func aSecondDaemonOnTheSameStoreIsKeptOut() throws {
         try world.start("dub1-gw1")
         try world.edit("iad1-gw1") {
-            $0.replace("bucket = \"mail-iad1\"\ndatacenter = \"iad1\"", with: "bucket = \"mail-iad1\"\ndatacenter = \"dub1\"")
+            $0.replace(
+                "bucket = \"mail-iad1\"\ndatacenter = \"iad1\"", with: "bucket = \"mail-iad1\"\ndatacenter = \"dub1\"")
             $0.replace("store/iad1\"", with: "store/dub1\"")
         }
         let second = try Daemon(settings: world.folder("iad1-gw1.toml"), socket: world.folder("run/iad1-gw1.sock"))

@@ -6,7 +6,8 @@ public final class Daemon: @unchecked Sendable {
     public let outputPath: String
     private let socket: String
 
-    public init(settings: String, socket: String, arguments: [String] = [], environment: [String: String] = [:]) throws {
+    public init(settings: String, socket: String, arguments: [String] = [], environment: [String: String] = [:]) throws
+    {
         self.socket = socket
         outputPath = settings + ".out"
         FileManager.default.createFile(atPath: outputPath, contents: nil)
@@ -29,7 +30,8 @@ public final class Daemon: @unchecked Sendable {
         while Date() < deadline {
             guard process.isRunning else { throw TestFailure("bailiwickd ended: \(output)") }
             let answer = try run([
-                "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", socket, "http://localhost/ready",
+                "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", socket,
+                "http://localhost/ready",
             ])
             if answer.text == "200" { return }
             usleep(20_000)

@@ -5,7 +5,8 @@ public final class Sandbox: Sendable {
     public let path: String
 
     public init(_ name: String = "bailiwick") throws {
-        path = FileManager.default.temporaryDirectory.appendingPathComponent("\(name)-\(UUID().uuidString.prefix(8))").path
+        path =
+            FileManager.default.temporaryDirectory.appendingPathComponent("\(name)-\(UUID().uuidString.prefix(8))").path
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
@@ -36,6 +37,8 @@ public let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponen
 /// The folder in which this build put its products.
 public let products: String = {
     let bundle = Bundle.allBundles.map(\.bundleURL).first { $0.pathExtension == "xctest" }
-    return (bundle?.deletingLastPathComponent() ?? URL(fileURLWithPath: CommandLine.arguments[0])
+    return
+        (bundle?.deletingLastPathComponent()
+        ?? URL(fileURLWithPath: CommandLine.arguments[0])
         .resolvingSymlinksInPath().deletingLastPathComponent()).path
 }()

@@ -46,7 +46,8 @@ public final class World: @unchecked Sendable {
     }
 
     /// An authorization by Ireland's issuer; `arguments` come after the usual ones.
-    public func irishToken(mailbox: String = "alice", data: String = "content", _ arguments: String...) throws -> String {
+    public func irishToken(mailbox: String = "alice", data: String = "content", _ arguments: String...) throws -> String
+    {
         let hours = arguments.contains("--expires") ? [] : ["--hours", "24"]
         let instrument = arguments.contains("--instrument") ? [] : ["--instrument", "warrant"]
         let result = try TestSupport.run(
@@ -75,7 +76,8 @@ public final class World: @unchecked Sendable {
 
     /// One request by curl, as a principal (the certificate's file name) from a source address.
     public func curl(
-        _ who: String?, from address: String, _ path: String, at port: Int? = nil, _ arguments: String..., body: Data? = nil
+        _ who: String?, from address: String, _ path: String, at port: Int? = nil, _ arguments: String...,
+        body: Data? = nil
     ) throws -> Answer {
         let out = folder("answer-\(UUID().uuidString)")
         defer { for suffix in [".head", ".body"] { try? FileManager.default.removeItem(atPath: out + suffix) } }
@@ -85,14 +87,18 @@ public final class World: @unchecked Sendable {
         ]
         if let who { command += ["--cert", folder("pki/\(who).crt"), "--key", folder("pki/\(who).key")] }
         if body != nil { command += ["--upload-file", "-"] }
-        let result = try TestSupport.run(command + arguments + ["https://127.0.0.1:\(port ?? dublin)\(path)"], input: body)
+        let result = try TestSupport.run(
+            command + arguments + ["https://127.0.0.1:\(port ?? dublin)\(path)"], input: body)
         guard let status = Int(result.text), status > 0 else {
             throw TestFailure("curl exited with \(result.status): \(result.errors)")
         }
         var headers: [String: String] = [:]
-        for line in (try? String(contentsOfFile: out + ".head", encoding: .utf8))?.split(whereSeparator: \.isNewline) ?? [] {
+        for line in (try? String(contentsOfFile: out + ".head", encoding: .utf8))?.split(whereSeparator: \.isNewline)
+            ?? []
+        {
             guard let colon = line.firstIndex(of: ":") else { continue }
-            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(
+                in: .whitespaces)
         }
         return Answer(
             status: status, headers: headers,

@@ -1,0 +1,111 @@
+internal import ArgumentParser
+internal import DecisionLog
+internal import Gateway
+internal import Glibc
+internal import OpenSSL
+internal import Settings
+
+@main
+struct Bailiwickd: ParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "bailiwickd",
+        abstract:
+            "Stands in front of regional mailbox storage and lets nothing cross a border without an authorization.",
+        discussion: """
+            SIGHUP reloads the settings, whole or not at all. SIGTERM finishes what is in hand and exits 0.
+            Exit status: 0 stopped as asked; 1 could not start; 2 the log is damaged, do not restart before somebody looked.
+
+            Example:
+              bailiwickd --check --config /etc/bailiwick/bailiwick.toml
+              bailiwickd --config /etc/bailiwick/bailiwick.toml
+            """,
+        version: version)
+
+    @Option(help: "The settings file.")
+    var config = "/etc/bailiwick/bailiwick.toml"
+
+    @Flag(help: "Say what is wrong with the settings, keys and stores, and start nothing.")
+    var check = false
+
+    func run() throws {
+        Signal.block()
+        let settings = try load()
+        if check { return try checkOnly(settings) }
+        for warning in settings.warnings { Journal.warning("warning: \(warning)") }
+        let gateway: Gateway
+        do throws(GatewayError) {
+            gateway = try Gateway.start(
+                settings, identity: .init(version: Self.version, binary: Self.binaryDigest()),
+                report: { Journal.error($0) })
+        } catch {
+            Journal.error("\(config): \(error)")
+            throw ExitCode(error.isDamage ? 2 : 1)
+        }
+        Journal.notice("\(settings.gateway.name) listens on \(gateway.addresses.joined(separator: ", "))")
+        Systemd.ready(status: gateway.statusLine)
+        steer(gateway)
+        Systemd.stopping()
+        gateway.stop()
+        Journal.notice("stopped")
+    }
+
+    private func load() throws -> Settings {
+        do throws(SettingsError) { return try Settings.load(path: config) } catch {
+            Journal.error(error.description)
+            throw ExitCode(1)
+        }
+    }
+
+    private func checkOnly(_ settings: Settings) throws {
+        do throws(GatewayError) { try Gateway.check(settings) } catch {
+            Journal.error("\(config): \(error)")
+            throw ExitCode(1)
+        }
+        for warning in settings.warnings { Journal.warning("warning: \(warning)") }
+        print(
+            "\(config): the settings are good: \(settings.stores.count) store(s), \(settings.principals.count) principal(s)"
+        )
+    }
+
+    /// Until it is told to stop.
+    private func steer(_ gateway: Gateway) {
+        while true {
+            switch Signal.next(withinSeconds: 1) {
+            case .stop: return
+            case .reload: reload(gateway)
+            case nil: Systemd.status(gateway.statusLine)
+            }
+        }
+    }
+
+    private func reload(_ gateway: Gateway) {
+        Systemd.reloading()
+        do {
+            let settings = try Settings.load(path: config, previous: gateway.settings)
+            try gateway.reload(settings)
+            for warning in settings.warnings { Journal.warning("warning: \(warning)") }
+            Journal.notice("settings reloaded")
+        } catch {
+            Journal.error("the settings are NOT reloaded, the old ones stay in force: \(error)")
+            gateway.reloadFailed("\(error)")
+        }
+        Systemd.ready(status: gateway.statusLine)
+    }
+
+    /// SHA-256 of the running binary.
+    private static func binaryDigest() -> String? {
+        let descriptor = unsafe open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { _ = close(descriptor) }
+        var hasher = Hasher(.sha256)
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+            guard count >= 0 else { return nil }
+            if count == 0 { return hasher.finishSHA256().hex }
+            hasher.update(buffer.span.extracting(0..<count))
+        }
+    }
+}

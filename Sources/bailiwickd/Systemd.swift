@@ -1,0 +1,76 @@
+internal import CSystemd
+internal import Glibc
+
+/// What the daemon says to systemd (sd_notify(3)); without `$NOTIFY_SOCKET` each of these does nothing.
+enum Systemd {
+    /// The service listens and its log is writable.
+    static func ready(status: String) { notify("READY=1\nSTATUS=\(status)") }
+
+    /// A reload begins; systemd wants the monotonic clock's microseconds beside it (sd_notify(3), RELOADING).
+    static func reloading() {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        notify("RELOADING=1\nMONOTONIC_USEC=\(time.tv_sec * 1_000_000 + time.tv_nsec / 1000)")
+    }
+
+    static func stopping() { notify("STOPPING=1\nSTATUS=finishing requests in flight") }
+
+    static func status(_ text: String) { notify("STATUS=\(text)") }
+
+    /// Feeds the watchdog.
+    static func watchdog() { notify("WATCHDOG=1") }
+
+    private static func notify(_ state: String) {
+        _ = unsafe sd_notify(0, state)
+    }
+}
+
+/// The signals that the daemon is steered by, taken one at a time by the main thread.
+enum Signal {
+    case stop, reload
+
+    /// Blocks them in this thread and in all that it will start. To be called before any thread is.
+    static func block() {
+        var signals = set()
+        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+        unsafe signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Waits for the next one, at most `seconds`; nil when none came.
+    static func next(withinSeconds seconds: Int) -> Signal? {
+        var signals = set()
+        var timeout = timespec(tv_sec: seconds, tv_nsec: 0)
+        switch unsafe sigtimedwait(&signals, nil, &timeout) {
+        case SIGTERM, SIGINT: return .stop
+        case SIGHUP: return .reload
+        default: return nil
+        }
+    }
+
+    private static func set() -> sigset_t {
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        for signal in [SIGTERM, SIGINT, SIGHUP] { unsafe sigaddset(&signals, signal) }
+        return signals
+    }
+}
+
+/// Lines for the journal, which takes the priority from their first three bytes (sd-daemon(3)).
+enum Journal {
+    static func error(_ text: String) { write("<3>", text) }
+    static func warning(_ text: String) { write("<4>", text) }
+    static func notice(_ text: String) { write("<5>", text) }
+
+    private static let isJournal = unsafe getenv("JOURNAL_STREAM") != nil
+
+    private static func write(_ priority: String, _ text: String) {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let output = lines.map { (isJournal ? priority : "") + $0 + "\n" }.joined()
+        var bytes = Array(output.utf8)[...]
+        while !bytes.isEmpty {
+            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            guard count > 0 else { return }
+            bytes = bytes.dropFirst(count)
+        }
+    }
+}
