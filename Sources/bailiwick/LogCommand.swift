@@ -59,8 +59,8 @@ struct LogVerify: ParsableCommand {
                         "  without a completion: \(report.open.prefix(20).map(String.init).joined(separator: ", "))\(report.open.count > 20 ? ", …" : "")"
                     )
                 }
-            } catch let fault as LogFault {
-                KeyFiles.tell("\(folder): NOT GOOD: \(fault)")
+            } catch {
+                KeyFiles.tell("\(folder): NOT GOOD: \(error)")
                 isGood = false
             }
         }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import JSON
+internal import OpenSSL
 internal import Residency
 internal import Settings
 internal import Tokens

@@ -33,7 +33,7 @@ enum Signal {
     static func block() {
         var signals = set()
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-        unsafe signal(SIGPIPE, SIG_IGN)
+        _ = signal(SIGPIPE, SIG_IGN)
     }
 
     /// Waits for the next one, at most `seconds`; nil when none came.

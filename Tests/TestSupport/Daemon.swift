@@ -10,7 +10,7 @@ public final class Daemon: @unchecked Sendable {
     {
         self.socket = socket
         outputPath = settings + ".out"
-        FileManager.default.createFile(atPath: outputPath, contents: nil)
+        _ = FileManager.default.createFile(atPath: outputPath, contents: nil)
         process.executableURL = URL(fileURLWithPath: "\(products)/bailiwickd")
         process.arguments = ["--config", settings] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
