@@ -49,3 +49,10 @@ static const long SSL_MODE_NO_AUTO_CHAIN_VALUE = SSL_MODE_NO_AUTO_CHAIN;
 static const long SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER_VALUE = SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER;
 static inline int bailiwick_error_reason(unsigned long code) { return ERR_GET_REASON(code); }
 static inline long bailiwick_ctx_set_read_ahead(SSL_CTX *ctx, int on) { return SSL_CTX_set_read_ahead(ctx, on); }
+// HMAC-SHA-256 under `key`. Here and not in Swift, because OSSL_PARAM keeps the pointers of its strings: a Swift literal
+// passed to OSSL_PARAM_construct_utf8_string is gone before EVP_MAC_init reads it.
+static inline int bailiwick_hmac_sha256_init(EVP_MAC_CTX *ctx, const unsigned char *key, size_t count) {
+    char digest[] = "SHA256";
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+    return EVP_MAC_init(ctx, key, count, parameters);
+}

@@ -17,16 +17,7 @@ package final class HMACKey: Sendable {
         defer { unsafe EVP_MAC_free(mac) }
         guard let pointer = unsafe EVP_MAC_CTX_new(mac) else { throw OpenSSLError("EVP_MAC_CTX_new") }
         context = unsafe Mutex(Context(pointer: pointer))
-        var name = Array("SHA256".utf8CString)
-        let isReady = unsafe name.withUnsafeMutableBufferPointer { name in
-            unsafe withUnsafeTemporaryAllocation(of: OSSL_PARAM.self, capacity: 2) { parameters in
-                unsafe parameters.initializeElement(
-                    at: 0, to: OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.baseAddress, 0))
-                unsafe parameters.initializeElement(at: 1, to: OSSL_PARAM_construct_end())
-                return unsafe EVP_MAC_init(pointer, key, key.count, parameters.baseAddress)
-            }
-        }
-        guard isReady == 1 else { throw OpenSSLError("EVP_MAC_init") }
+        guard unsafe bailiwick_hmac_sha256_init(pointer, key, key.count) == 1 else { throw OpenSSLError("EVP_MAC_init") }
     }
 
     /// The code over the concatenation of `parts`, each preceded by its length as big-endian uint32: the framing of every
