@@ -165,11 +165,19 @@ extension Exchange {
         let isUnknownBucket = reason == .notEntitled && store == nil
         let jurisdiction = isUnknownBucket ? nil : decision?.crossed.first ?? store?.policy.policy.place.jurisdiction
         let refusal = Refusal(
-            reason, jurisdiction: jurisdiction, datacenter: store?.policy.policy.place.datacenter,
+            reason, jurisdiction: jurisdiction, datacenter: datacenter(owning: jurisdiction),
             isUnknownBucket: isUnknownBucket, error: error)
         answerError(
             refusal.code, refusal.message, jurisdiction: jurisdiction, reason: isUnknownBucket ? nil : reason,
             decision: index)
+    }
+
+    /// The datacenter to name beside an owner: the object's own where it is known to be of that jurisdiction, else the store's.
+    private func datacenter(owning jurisdiction: Jurisdiction?) -> DatacenterName? {
+        if case .tagged(let residency)? = located?.state, residency.place.jurisdiction == jurisdiction {
+            return residency.place.datacenter
+        }
+        return store?.policy.policy.place.datacenter
     }
 
     /// What storage could not do.

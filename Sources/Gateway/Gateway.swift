@@ -239,7 +239,16 @@ package final class Gateway: Sendable {
 
     /// Where it listens, for the journal.
     package var addresses: [String] {
-        state.withLock { $0.listeners.compactMap { $0.localAddress.map { "\($0)" } } }
+        state.withLock { $0.listeners.compactMap { $0.localAddress.map(Self.text) } }
+    }
+
+    private static func text(_ address: SocketAddress) -> String {
+        switch address {
+        case .v4, .v6:
+            let host = address.ipAddress ?? "?"
+            return "\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
+        case .unixDomainSocket: return address.pathname ?? "?"
+        }
     }
 
     // MARK: - Reload

@@ -113,6 +113,7 @@ package struct PutBody: ~Copyable {
             byteCount = decoder?.decodedByteCount ?? 0
         }
         if let size, byteCount > size { throw S3Error(.incompleteBody) }
+        if byteCount > PutRequest.bytesMax { throw S3Error(.entityTooLarge) }
     }
 
     /// The verified checksum, to be stored; throws when what was declared does not hold.

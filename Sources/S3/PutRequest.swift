@@ -12,7 +12,7 @@ package struct PutRequest: Sendable {
     package static let metadataBytesMax = 2048
 
     package let coding: Coding
-    /// The object's length where it is declared; an aws-chunked body declares it apart.
+    /// The object's length where it is declared: an aws-chunked body declares it apart, a chunked one not at all.
     package let size: Int64?
     /// 16 bytes.
     package let md5: [UInt8]?
@@ -60,7 +60,6 @@ package struct PutRequest: Sendable {
             payload.hasPrefix("STREAMING-") || fields.decodedContentLength != nil
             || (fields.contentEncoding.map { encodings($0).contains("aws-chunked") } ?? false)
         guard isAWSChunked else {
-            guard let declaredLength else { throw S3Error(.missingContentLength) }
             return (.plain, declaredLength)
         }
         guard payload == "STREAMING-UNSIGNED-PAYLOAD-TRAILER" || payload.isEmpty || payload == "UNSIGNED-PAYLOAD" else {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// An unauthorised read must not compile: code outside `DecisionLog` cannot make a `Permit`, copy one, or use one twice.
@@ -55,11 +56,8 @@ import Testing
 
     @Test(arguments: snippets)
     func holds(_ snippet: Snippet) throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("permit-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let source = folder.appendingPathComponent("snippet.swift")
-        try Data("import DecisionLog\nimport Residency\n\(snippet.body)\n".utf8).write(to: source)
+        let folder = try Sandbox("permit")
+        let source = try folder.write("snippet.swift", "import DecisionLog\nimport Residency\n\(snippet.body)\n")
         let (status, output) = try check(source)
         if let error = snippet.error {
             #expect(status != 0)
@@ -70,22 +68,20 @@ import Testing
     }
 
     /// Runs the whole front end without making code: ownership is checked after type checking.
-    private func check(_ source: URL) throws -> (Int32, String) {
-        let products =
-            Bundle.allBundles.map(\.bundleURL).first { $0.pathExtension == "xctest" }?.deletingLastPathComponent()
-            ?? URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
+    private func check(_ source: String) throws -> (Int32, String) {
+        let result = try run([
             "swiftc", "-emit-sil", "-o", "/dev/null", "-parse-as-library", "-swift-version", "6", "-package-name",
-            "bailiwick", "-module-name", "Outsider", "-I", products.appendingPathComponent("Modules").path, source.path,
-        ]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, output)
+            packageIdentity, "-module-name", "Outsider", "-I", "\(products)/Modules", "-I",
+            "\(repository)/Sources/COpenSSL", source,
+        ])
+        return (result.status, result.text + result.errors)
+    }
+
+    /// SwiftPM names a root package after its folder; whoever is outside the package sees no `package` declaration at all.
+    private var packageIdentity: String {
+        String(
+            URL(fileURLWithPath: repository).lastPathComponent.lowercased().map {
+                $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_"
+            })
     }
 }

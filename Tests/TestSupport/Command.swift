@@ -1,18 +1,18 @@
 import Foundation
 
 /// What a command left behind.
-public struct CommandResult: Sendable {
-    public let status: Int32
-    public let output: Data
-    public let errors: String
+package struct CommandResult: Sendable {
+    package let status: Int32
+    package let output: Data
+    package let errors: String
 
-    public var text: String { String(decoding: output, as: UTF8.self) }
+    package var text: String { String(decoding: output, as: UTF8.self) }
 }
 
 /// Runs a program to its end and gives its status and output.
 /// - Parameter arguments: the program first; searched on the PATH unless it has a `/`.
 @discardableResult
-public func run(
+package func run(
     _ arguments: [String], input: Data? = nil, environment: [String: String] = [:], folder: String? = nil
 ) throws -> CommandResult {
     let process = Process()
@@ -34,12 +34,12 @@ public func run(
 }
 
 /// Is there such a program on the PATH?
-public func has(_ program: String) -> Bool {
+package func has(_ program: String) -> Bool {
     (try? run(["sh", "-c", "command -v \(program)"]).status) == 0
 }
 
 /// The Python that has boto3: the one that Tests/run prepared, else any that can import it.
-public let python: String? = {
+package let python: String? = {
     let candidates = [ProcessInfo.processInfo.environment["BAILIWICK_TEST_PYTHON"], "python3"].compactMap { $0 }
     return candidates.first { (try? run([$0, "-c", "import boto3, cryptography"]).status) == 0 }
 }()

@@ -1,12 +1,12 @@
 import Foundation
 
 /// One running `bailiwickd`.
-public final class Daemon: @unchecked Sendable {
-    public let process = Process()
-    public let outputPath: String
+package final class Daemon: @unchecked Sendable {
+    package let process = Process()
+    package let outputPath: String
     private let socket: String
 
-    public init(settings: String, socket: String, arguments: [String] = [], environment: [String: String] = [:]) throws
+    package init(settings: String, socket: String, arguments: [String] = [], environment: [String: String] = [:]) throws
     {
         self.socket = socket
         outputPath = settings + ".out"
@@ -21,11 +21,11 @@ public final class Daemon: @unchecked Sendable {
         try process.run()
     }
 
-    public var output: String { (try? String(contentsOfFile: outputPath, encoding: .utf8)) ?? "" }
-    public var pid: Int32 { process.processIdentifier }
+    package var output: String { (try? String(contentsOfFile: outputPath, encoding: .utf8)) ?? "" }
+    package var pid: Int32 { process.processIdentifier }
 
     /// Asks `/ready` on the operators' Unix socket until it says yes.
-    public func waitUntilReady(seconds: Double = 20) throws {
+    package func waitUntilReady(seconds: Double = 20) throws {
         let deadline = Date().addingTimeInterval(seconds)
         while Date() < deadline {
             guard process.isRunning else { throw TestFailure("bailiwickd ended: \(output)") }
@@ -40,7 +40,7 @@ public final class Daemon: @unchecked Sendable {
     }
 
     /// Waits until the output holds a text.
-    public func waitForOutput(_ text: String, seconds: Double = 10) throws {
+    package func waitForOutput(_ text: String, seconds: Double = 10) throws {
         let deadline = Date().addingTimeInterval(seconds)
         while !output.contains(text) {
             guard Date() < deadline else { throw TestFailure("no \(text) in: \(output)") }
@@ -48,17 +48,17 @@ public final class Daemon: @unchecked Sendable {
         }
     }
 
-    public func signal(_ number: Int32) { Foundation.kill(pid, number) }
+    package func signal(_ number: Int32) { Foundation.kill(pid, number) }
 
     /// SIGTERM, and its exit status.
     @discardableResult
-    public func stop() -> Int32 {
+    package func stop() -> Int32 {
         if process.isRunning { process.terminate() }
         process.waitUntilExit()
         return process.terminationStatus
     }
 
-    public func kill() {
+    package func kill() {
         if process.isRunning {
             signal(SIGKILL)
             process.waitUntilExit()

@@ -1,10 +1,10 @@
 import Foundation
 
 /// A folder that is gone when the value that holds it is.
-public final class Sandbox: Sendable {
-    public let path: String
+package final class Sandbox: Sendable {
+    package let path: String
 
-    public init(_ name: String = "bailiwick") throws {
+    package init(_ name: String = "bailiwick") throws {
         path =
             FileManager.default.temporaryDirectory.appendingPathComponent("\(name)-\(UUID().uuidString.prefix(8))").path
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -13,10 +13,10 @@ public final class Sandbox: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     /// The path of something inside.
-    public func callAsFunction(_ name: String) -> String { path + "/" + name }
+    package func callAsFunction(_ name: String) -> String { path + "/" + name }
 
     @discardableResult
-    public func write(_ name: String, _ text: String, mode: Int = 0o644) throws -> String {
+    package func write(_ name: String, _ text: String, mode: Int = 0o644) throws -> String {
         let file = self(name)
         try FileManager.default.createDirectory(
             atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
@@ -25,17 +25,17 @@ public final class Sandbox: Sendable {
         return file
     }
 
-    public func read(_ name: String) -> String {
+    package func read(_ name: String) -> String {
         (try? String(contentsOfFile: self(name), encoding: .utf8)) ?? ""
     }
 }
 
 /// The repository's own folder, found from this file.
-public let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+package let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
 
 /// The folder in which this build put its products.
-public let products: String = {
+package let products: String = {
     let bundle = Bundle.allBundles.map(\.bundleURL).first { $0.pathExtension == "xctest" }
     return
         (bundle?.deletingLastPathComponent()

@@ -2,16 +2,16 @@ import Foundation
 
 /// Keys, certificates, issuers and settings of two gateways, as `demo/configure` lays them out, in a folder of its own, and the
 /// daemons that run on them.
-public final class World: @unchecked Sendable {
-    public let folder: Sandbox
+package final class World: @unchecked Sendable {
+    package let folder: Sandbox
     private var daemons: [Daemon] = []
     private let lock = NSLock()
 
     /// Ports that nobody listens on at the moment of asking: gateway and operators, for Dublin and for Virginia.
-    public let dublin: Int
-    public let virginia: Int
+    package let dublin: Int
+    package let virginia: Int
 
-    public init() throws {
+    package init() throws {
         folder = try Sandbox("world")
         dublin = World.freePortPair()
         virginia = World.freePortPair()
@@ -25,7 +25,7 @@ public final class World: @unchecked Sendable {
 
     /// Starts a gateway and waits until it is ready.
     @discardableResult
-    public func start(_ name: String, arguments: [String] = []) throws -> Daemon {
+    package func start(_ name: String, arguments: [String] = []) throws -> Daemon {
         let daemon = try Daemon(
             settings: folder("\(name).toml"), socket: folder("run/\(name).sock"), arguments: arguments)
         lock.withLock { daemons.append(daemon) }
@@ -34,19 +34,19 @@ public final class World: @unchecked Sendable {
     }
 
     /// The settings file's text, edited.
-    public func edit(_ name: String, _ change: (inout String) -> Void) throws {
+    package func edit(_ name: String, _ change: (inout String) -> Void) throws {
         var text = folder.read("\(name).toml")
         change(&text)
         try folder.write("\(name).toml", text)
     }
 
     /// Runs the command-line tool.
-    public func bailiwick(_ arguments: String..., input: Data? = nil) throws -> CommandResult {
+    package func bailiwick(_ arguments: String..., input: Data? = nil) throws -> CommandResult {
         try TestSupport.run(["\(products)/bailiwick"] + arguments, input: input, folder: folder.path)
     }
 
     /// An authorization by Ireland's issuer; `arguments` come after the usual ones.
-    public func irishToken(mailbox: String = "alice", data: String = "content", _ arguments: String...) throws -> String
+    package func irishToken(mailbox: String = "alice", data: String = "content", _ arguments: String...) throws -> String
     {
         let hours = arguments.contains("--expires") ? [] : ["--hours", "24"]
         let instrument = arguments.contains("--instrument") ? [] : ["--instrument", "warrant"]
@@ -62,20 +62,20 @@ public final class World: @unchecked Sendable {
     }
 
     /// An answer as curl saw it.
-    public struct Answer: Sendable {
-        public let status: Int
-        public let headers: [String: String]
-        public let body: Data
+    package struct Answer: Sendable {
+        package let status: Int
+        package let headers: [String: String]
+        package let body: Data
 
-        public var text: String { String(decoding: body, as: UTF8.self) }
-        public var reason: String? {
+        package var text: String { String(decoding: body, as: UTF8.self) }
+        package var reason: String? {
             headers["x-bailiwick-reason"]
                 ?? text.range(of: "(?<=<Reason>)[a-z-]+", options: .regularExpression).map { String(text[$0]) }
         }
     }
 
     /// One request by curl, as a principal (the certificate's file name) from a source address.
-    public func curl(
+    package func curl(
         _ who: String?, from address: String, _ path: String, at port: Int? = nil, _ arguments: String...,
         body: Data? = nil
     ) throws -> Answer {
@@ -130,8 +130,8 @@ public final class World: @unchecked Sendable {
 }
 
 /// Why a test could not go on.
-public struct TestFailure: Error, CustomStringConvertible {
-    public let description: String
+package struct TestFailure: Error, CustomStringConvertible {
+    package let description: String
 
-    public init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }
