@@ -181,7 +181,7 @@ extension Exchange {
     }
 
     /// What storage could not do.
-    func fail(_ error: StoreError) {
+    func fail(storage error: StoreError) {
         switch error {
         case .absent: fail(.noSuchKey)
         case .exists, .preconditionFailed: fail(.preconditionFailed)

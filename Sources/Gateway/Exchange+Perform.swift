@@ -37,7 +37,7 @@ extension Exchange {
                 // The parser lets none of these through; one that came would release nothing.
                 fail(.notImplemented)
             }
-        } catch { fail(error) }
+        } catch { fail(storage: error) }
     }
 
     /// An untagged object is sealed before it is read; the event is recorded before the seal.
@@ -64,7 +64,7 @@ extension Exchange {
                     if let index { worker.port.complete(.init(index: index, status: 0, bytes: 0, outcome: .withdrawn)) }
                     index = nil
                     decideOnObject(adopted, request)
-                case .failure(let error): fail(error)
+                case .failure(let error): fail(storage: error)
                 }
             }
         }
@@ -79,7 +79,7 @@ extension Exchange {
             guard !isOver else { return }
             switch result {
             case .success(let object): answerObject(object.facts) { object.body($0) }
-            case .failure(let error): fail(error)
+            case .failure(let error): fail(storage: error)
             }
         }
     }
@@ -107,7 +107,7 @@ extension Exchange {
                     AnswerBody.list(
                         listing, bucket: store.policy.bucket, objects: objects, commonPrefixes: page.commonPrefixes,
                         next: page.isTruncated ? page.next : nil))
-            case .failure(let error): fail(error)
+            case .failure(let error): fail(storage: error)
             }
         }
     }
@@ -162,7 +162,7 @@ extension Exchange {
             guard !isOver else { return }
             switch result {
             case .success: answerEmpty(204)
-            case .failure(let error): fail(error)
+            case .failure(let error): fail(storage: error)
             }
         }
     }
@@ -187,7 +187,7 @@ extension Exchange {
             guard !isOver, !hasAnswered else { return }
             switch result {
             case .success: connection.pieceWasStored()
-            case .failure(let error): fail(error)
+            case .failure(let error): fail(storage: error)
             }
         }
     }
@@ -206,7 +206,7 @@ extension Exchange {
             switch result {
             case .success(let outcome): answerPut(outcome)
             case .failure(.exists) where request?.put?.mustBeAbsent == false: refuseOverwrite()
-            case .failure(let error): fail(error)
+            case .failure(let error): fail(storage: error)
             }
         }
     }

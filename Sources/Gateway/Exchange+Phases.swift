@@ -111,7 +111,7 @@ extension Exchange {
             guard !isOver else { return }
             switch result {
             case .success(let located): decideOnObject(located, request)
-            case .failure(let error): fail(error)
+            case .failure(let error): fail(storage: error)
             }
         }
     }

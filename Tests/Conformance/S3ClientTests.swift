@@ -8,6 +8,7 @@ import Testing
     @Test(.enabled(if: python != nil, "no Python with boto3: Tests/run prepares one"))
     func boto3DoesTheFirstPartOfS3() throws {
         let world = try World()
+        defer { withExtendedLifetime(world) {} }
         // boto3 cannot bind its source address, so this machine's own is made Dublin's.
         try world.edit("dub1-gw1") {
             $0 = $0.replacingOccurrences(of: "\"127.0.10.0/24\"]", with: "\"127.0.10.0/24\", \"127.0.0.1/32\"]")
