@@ -17,7 +17,9 @@ package final class HMACKey: Sendable {
         defer { unsafe EVP_MAC_free(mac) }
         guard let pointer = unsafe EVP_MAC_CTX_new(mac) else { throw OpenSSLError("EVP_MAC_CTX_new") }
         context = unsafe Mutex(Context(pointer: pointer))
-        guard unsafe bailiwick_hmac_sha256_init(pointer, key, key.count) == 1 else { throw OpenSSLError("EVP_MAC_init") }
+        guard unsafe bailiwick_hmac_sha256_init(pointer, key, key.count) == 1 else {
+            throw OpenSSLError("EVP_MAC_init")
+        }
     }
 
     /// The code over the concatenation of `parts`, each preceded by its length as big-endian uint32: the framing of every

@@ -46,7 +46,8 @@ package final class World: @unchecked Sendable {
     }
 
     /// An authorization by Ireland's issuer; `arguments` come after the usual ones.
-    package func irishToken(mailbox: String = "alice", data: String = "content", _ arguments: String...) throws -> String
+    package func irishToken(mailbox: String = "alice", data: String = "content", _ arguments: String...) throws
+        -> String
     {
         let hours = arguments.contains("--expires") ? [] : ["--hours", "24"]
         let instrument = arguments.contains("--instrument") ? [] : ["--instrument", "warrant"]
