@@ -87,6 +87,7 @@ let package = Package(
         test("Residency"),
         test("Tokens", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
+        test("S3", ["Residency"]),
         .testTarget(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "Residency", "TestSupport"],
