@@ -88,6 +88,7 @@ let package = Package(
         test("Tokens", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("S3", ["Residency"]),
+        test("Settings", ["Residency", "TestSupport"]),
         .testTarget(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "Residency", "TestSupport"],

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import JSON
+internal import Residency
 
 /// A named symmetric key: one line `KEYID:base64(32 bytes)`.
 package struct NamedKey: Hashable, Sendable {
@@ -89,7 +90,7 @@ extension Section {
             let parts =
                 line.first?.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) ?? []
             guard line.count == 1, parts.count == 2, let key = Base64.standard.decode(parts[1]), key.count == 32,
-                !parts[0].isEmpty
+                Name<NamedKey>(parts[0]) != nil
             else {
                 problem(
                     "\(name)[\(index)]",

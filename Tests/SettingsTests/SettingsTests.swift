@@ -1,0 +1,191 @@
+import Residency
+import TestSupport
+import Testing
+
+@testable import Settings
+
+/// The settings of the demo, edited in one place, and what the loader says of it.
+@Suite struct SettingsTests {
+    static let world = Result { try World() }
+
+    let world: World
+    let text: String
+
+    init() throws {
+        world = try Self.world.get()
+        text = world.folder.read("dub1-gw1.toml")
+    }
+
+    func load(_ text: String, previous: Settings? = nil) throws -> Settings {
+        let sandbox = try Sandbox("settings")
+        return try Settings.load(path: try sandbox.write("bailiwick.toml", text), previous: previous)
+    }
+
+    func edited(_ old: String, _ new: String) throws -> String {
+        guard text.contains(old) else { throw TestFailure("the settings hold no \(old)") }
+        return text.replacingOccurrences(of: old, with: new)
+    }
+
+    @Test func theDemosSettingsAreReadWhole() throws {
+        let settings = try load(text)
+        #expect(settings.gateway.name.text == "dub1-gw1")
+        #expect(settings.place.jurisdiction.code == "IE")
+        #expect(settings.datacenters.map(\.place.datacenter.text) == ["dub1", "iad1"])
+        #expect(settings.areas.map(\.name) == ["EEA"])
+        #expect(settings.stores.map(\.bucket.text) == ["mail-dub1"])
+        #expect(settings.stores[0].policy.untagged == .refuse)
+        #expect(settings.stores[0].policy.foreignWrites == .create)
+        #expect(settings.stores[0].mailbox == "{mailbox}/**")
+        #expect(settings.gateway.considersLocation)
+        #expect(settings.gateway.stopTimeoutSeconds == 30)
+        #expect(settings.tls.requiresClientCertificate && !settings.tls.allowsTLS12)
+        #expect(settings.log.checkpointIntervalMilliseconds == 1000)
+        #expect(settings.warnings.isEmpty)
+        #expect(!settings.policy.isEmpty)
+    }
+
+    struct Mistake: CustomTestStringConvertible, Sendable {
+        let old: String
+        let new: String
+        let key: String
+        let says: String
+
+        init(_ old: String, _ new: String, _ key: String, _ says: String) {
+            (self.old, self.new, self.key, self.says) = (old, new, key, says)
+        }
+
+        var testDescription: String { new.isEmpty ? "without \(old)" : new }
+    }
+
+    static let mistakes = [
+        Mistake("[tls]", "[gateway]", "line", "gateway"),
+        Mistake("name = \"dub1-gw1\"", "name = ", "line 2", "expected value"),
+        Mistake("[tls]", "[tls]\nciphers = \"all\"", "tls.ciphers", "unknown key; expected one of: certificate"),
+        Mistake("[log]", "[metrics]\na = 1\n[log]", "metrics", "unknown key"),
+        Mistake("name = \"dub1-gw1\"", "name = \"dub1 gw1\"", "gateway.name", "is no name"),
+        Mistake("name = \"dub1-gw1\"", "name = 7", "gateway.name", "expected a string"),
+        Mistake("datacenter = \"dub1\"\nlisten", "datacenter = \"cork1\"\nlisten", "gateway.datacenter", "cork1"),
+        Mistake("listen = [\"127.0.0.1:", "listen = [\"localhost:", "gateway.listen[0]", "is no address:port"),
+        Mistake(
+            "operators_listen = \"127.0.0.1:", "operators_listen = \"127.0.0.1:9", "gateway.operators_listen",
+            "address:port"),
+        Mistake("[tls]", "stop_timeout_seconds = 0\n[tls]", "gateway.stop_timeout_seconds", "from 1 to 3600"),
+        Mistake("[tls]", "stop_timeout_seconds = true\n[tls]", "gateway.stop_timeout_seconds", "whole number"),
+        Mistake("[tls]", "stop_timeout_seconds = 1.5\n[tls]", "gateway.stop_timeout_seconds", "whole number"),
+        Mistake("[tls]", "location = \"gps\"\n[tls]", "gateway.location", "\"network\", \"off\""),
+        Mistake("[tls]", "domain = \"mail.example.org\"\n[tls]", "gateway.domain", "path style"),
+        Mistake("[tls]", "[tls]\nminimum_version = \"1.1\"", "tls.minimum_version", "\"1.3\", \"1.2\""),
+        Mistake("pki/dub1-gw1.crt", "pki/absent.crt", "tls.certificate", "cannot be read"),
+        Mistake("jurisdiction = \"IE\"", "jurisdiction = \"Ireland\"", "datacenter[0].jurisdiction", "Ireland"),
+        Mistake("jurisdiction = \"IE\"", "jurisdiction = \"ie\"", "datacenter[0].jurisdiction", "ie"),
+        Mistake(
+            "\"10.20.0.0/16\"", "\"10.10.128.0/17\"", "datacenter[1].networks[0]",
+            "overlaps 10.10.0.0/16 of datacenter dub1"),
+        Mistake("\"10.20.0.0/16\"", "\"::ffff:10.10.1.0/120\"", "datacenter[1].networks[0]", "overlaps"),
+        Mistake("\"10.20.0.0/16\"", "\"10.20.0.1/16\"", "datacenter[1].networks[0]", "host bits"),
+        Mistake("name = \"iad1\"", "name = \"dub1\"", "datacenter[1].name", "a second datacenter"),
+        Mistake("bucket = \"mail-dub1\"", "bucket = \"Mail\"", "store[0].bucket", "no bucket name"),
+        Mistake("driver = \"directory\"", "driver = \"tape\"", "store[0].driver", "directory"),
+        Mistake(
+            "driver = \"directory\"", "driver = \"directory\"\nuntagged = \"yes\"", "store[0].untagged", "\"refuse\""),
+        Mistake(
+            "driver = \"directory\"", "driver = \"directory\"\nforeign_writes = \"some\"", "store[0].foreign_writes",
+            "\"create\""),
+        Mistake(
+            "[[issuer]]\nid = \"https://courts.example.us\"",
+            "[[store]]\nbucket = \"mail-dub1\"\ndatacenter = \"dub1\"\ndriver = \"directory\"\npath = \"/tmp\"\n[[issuer]]\nid = \"https://courts.example.us\"",
+            "store[1].bucket", "mail-dub1"),
+        Mistake("jurisdictions = [\"US\"]", "jurisdictions = [\"NO\"]", "issuer[1].jurisdictions[0]", "NO"),
+        Mistake(
+            "jurisdictions = [\"US\"]", "jurisdictions = [\"US\"]\nlifetime_max_hours = 0",
+            "issuer[1].lifetime_max_hours", "from 1"),
+        Mistake(
+            "jurisdictions = [\"US\"]", "jurisdictions = [\"US\"]\ninstruments = { warrant = [\"all\"] }",
+            "issuer[1].instruments.warrant[0]", "traffic"),
+        Mistake("issuers/us.jwks", "pki/clients-ca.crt", "issuer[1].keys", "no JWKS"),
+        Mistake("https://courts.example.us", "https://authorizations.example.ie", "issuer[1].id", "a second issuer"),
+        Mistake("roles = [\"operator\"]", "roles = [\"king\"]", "principal[4].roles[0]", "\"reader\""),
+        Mistake(
+            "{ uri = \"spiffe://example.org/iad1/thief\" }", "{ uri = \"spiffe://example.org/iad1/ediscovery\" }",
+            "principal[3].certificate", "same certificate"),
+        Mistake(
+            "{ uri = \"spiffe://example.org/iad1/thief\" }", "{ uri = \"a:b\", common_name = \"c\" }",
+            "principal[3].certificate", "exactly one"),
+        Mistake(
+            "{ uri = \"spiffe://example.org/iad1/thief\" }", "{ sha256 = \"00\" }", "principal[3].certificate.sha256",
+            "64 hexadecimal"),
+        Mistake("name = \"thief\"", "name = \"support\"", "principal[3].name", "a second principal"),
+        Mistake("name = \"thief\"", "name = \"thief\"\naccess_keys = []", "principal[3].access_keys", "not built"),
+        Mistake(
+            "origin = \"logs.example.org/dub1-gw1\"", "origin = \"logs.example.org/dub 1\"", "log.signing_keys[0]",
+            "not the log's origin"),
+        Mistake(
+            "signing_keys = [", "checkpoint_interval_ms = 1\nsigning_keys = [", "log.checkpoint_interval_ms",
+            "whole number"),
+        Mistake("keys/log-dub1\"", "keys/seal-dub1\"", "log.signing_keys[0]", "PRIVATE+KEY"),
+        Mistake("keys/seal-dub1\"", "keys/log-dub1\"", "datacenter[0].seal_keys[0]", "KEYID:base64"),
+    ]
+
+    @Test(arguments: mistakes)
+    func aMistakeIsNamedWithItsKeyAndTheWayOut(_ mistake: Mistake) throws {
+        do {
+            _ = try load(try edited(mistake.old, mistake.new))
+            Issue.record("it was accepted")
+        } catch let error as SettingsError {
+            #expect(error.description.contains(mistake.key), "\(error)")
+            #expect(error.description.contains(mistake.says), "\(error)")
+            #expect(error.description.contains("bailiwick.toml"))
+        }
+    }
+
+    @Test func everyMistakeIsReportedAndNotOnlyTheFirst() throws {
+        var text = try edited("jurisdiction = \"IE\"", "jurisdiction = \"Ireland\"")
+        text = text.replacingOccurrences(of: "roles = [\"operator\"]", with: "roles = [\"king\"]")
+        do {
+            _ = try load(text)
+            Issue.record("it was accepted")
+        } catch let error as SettingsError { #expect(error.problems.count >= 2) }
+    }
+
+    @Test func aStoreOutsideTheGatewaysJurisdictionIsWarnedOf() throws {
+        let abroad = try edited(
+            "bucket = \"mail-dub1\"\ndatacenter = \"dub1\"", "bucket = \"mail-dub1\"\ndatacenter = \"iad1\"")
+        #expect(try load(abroad).warnings.contains { $0.contains("mail-dub1") && $0.contains("crosses a border") })
+    }
+
+    @Test func mappedAddressesAreTheirIPv4Ones() throws {
+        let settings = try load(text)
+        for address in ["127.0.10.7", "::ffff:127.0.10.7"] {
+            let parsed = try #require(Address(address))
+            #expect(settings.networks.value(of: parsed)?.datacenter.text == "dub1", "\(address)")
+        }
+        #expect(settings.networks.value(of: try #require(Address("127.0.30.1"))) == nil)
+    }
+
+    // MARK: - The policy
+
+    /// Whatever a decision depends on changes the policy; what it does not depend on leaves it.
+    @Test(arguments: [
+        ("jurisdictions = [\"IE\", \"DE\", \"FR\"]", "jurisdictions = [\"IE\", \"DE\"]", true),
+        ("roles = [\"operator\"]", "roles = [\"operator\", \"auditor\"]", true),
+        ("\"10.20.0.0/16\"", "\"10.21.0.0/16\"", true),
+        ("driver = \"directory\"", "driver = \"directory\"\nforeign_writes = \"any\"", true),
+        ("issuers/us.jwks", "issuers/ie.jwks", true),
+        ("[tls]", "stop_timeout_seconds = 5\n[tls]", false),
+        ("# nothing", "# nothing", false),
+    ])
+    func thePolicyIsWhatDecisionsDependOn(old: String, new: String, changes: Bool) throws {
+        let before = try load(text).policy
+        let after = try load(old == "# nothing" ? "# a comment\n" + text : try edited(old, new)).policy
+        #expect((before != after) == changes)
+    }
+
+    @Test func thePolicyHoldsNoSecret() throws {
+        let policy = String(decoding: try load(text).policy, as: UTF8.self)
+        for file in ["keys/seal-dub1", "keys/pseudonym-dub1", "keys/log-dub1"] {
+            let secret = world.folder.read(file).split(whereSeparator: { $0 == ":" || $0 == "+" || $0.isNewline }).last
+            #expect(!policy.contains(try #require(secret)), "\(file)")
+        }
+        #expect(!policy.contains("PRIVATE"))
+    }
+}
