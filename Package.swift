@@ -92,7 +92,7 @@ let package = Package(
         .testTarget(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "Residency", "TestSupport"],
-            path: "Tests/Conformance", exclude: ["boto3_first_part.py", "tlog"], swiftSettings: testSettings),
+            path: "Tests/Conformance", exclude: ["boto3_first_part.py", "wire.py", "tlog"], swiftSettings: testSettings),
     ],
     swiftLanguageModes: [.v6]
 )

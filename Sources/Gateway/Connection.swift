@@ -253,10 +253,14 @@ final class Connection: ChannelInboundHandler {
 
     /// Framing that cannot be trusted: nothing after it is read, and the connection closes after an answer.
     private func refuse(_ error: FramingError) {
-        guard machine.isWaiting || machine.isDeciding, exchange == nil else {
-            // The body of the request in hand is broken: whatever is being sent ends here.
-            return abort()
+        if let exchange {
+            // The body of the request in hand is broken: what is being sent already ends here.
+            guard exchange.awaitsBody else { return abort() }
+            machine.bodyBroke()
+            hasInputClosed = true
+            return exchange.bodyBroke()
         }
+        guard machine.isWaiting || machine.isDeciding else { return abort() }
         if machine.isWaiting { machine.headArrived() }
         machine.bodyEnded()
         start(.framing(error))

@@ -109,6 +109,14 @@ struct ConnectionMachine {
         }
     }
 
+    /// The body cannot be read on: nothing more of it is wanted, and the answer is the last one.
+    mutating func bodyBroke() {
+        switch state {
+        case .receiving, .storing: state = .answering
+        case .waiting, .deciding, .answering, .answeringEarly, .draining, .closed: break
+        }
+    }
+
     /// The answer's head is going out. True when the body has not been read to its end.
     mutating func answerBegins() -> Bool {
         switch state {

@@ -88,7 +88,9 @@ extension Exchange {
                 bytesSent += UInt64(count)
             } catch { return breakOff() }
             if reader.remainingBytes == 0 { return finish(buffer) }
+            // Flushed piece by piece: what waits unflushed does not count against the channel's water mark.
             connection.write(buffer)
+            connection.flush()
         }
     }
 

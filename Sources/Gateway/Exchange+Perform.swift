@@ -192,6 +192,12 @@ extension Exchange {
         }
     }
 
+    /// Is a body being taken that nothing was answered to yet?
+    var awaitsBody: Bool { if case .storing = work { !hasAnswered && !isOver } else { false } }
+
+    /// The body's framing is broken: nothing of it is published.
+    func bodyBroke() { fail(.incompleteBody, "The body's framing is malformed.") }
+
     /// The body is whole: verify what was declared of it, and publish.
     func receivedAll() {
         guard case .storing(let writer) = work, let put = request?.put, !hasAnswered else { return }

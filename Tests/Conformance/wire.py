@@ -1,0 +1,224 @@
+"""wire.py FOLDER PORT PID: HTTP/1.1 as bytes over TLS, against a running gateway; exits 1 at the first surprise.
+
+FOLDER is laid out by demo/configure, 127.0.10.0/24 is Dublin; only the standard library is used."""
+import hashlib
+import os
+import re
+import socket
+import ssl
+import sys
+import time
+
+folder, port, pid = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+
+
+def connect(who="dub1-mailserver", address="127.0.10.5", receive_buffer=None):
+    context = ssl.create_default_context(cafile=f"{folder}/pki/servers-ca.crt")
+    context.check_hostname = False
+    context.load_cert_chain(f"{folder}/pki/{who}.crt", f"{folder}/pki/{who}.key")
+    raw = socket.socket()
+    if receive_buffer:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    raw.bind((address, 0))
+    raw.settimeout(20)
+    raw.connect(("127.0.0.1", port))
+    return context.wrap_socket(raw)
+
+
+class Reader:
+    """Reads responses off one connection."""
+
+    def __init__(self, connection):
+        self.connection, self.buffer = connection, b""
+
+    def more(self):
+        piece = self.connection.recv(65536)
+        self.buffer += piece
+        return piece
+
+    def head(self):
+        while b"\r\n\r\n" not in self.buffer:
+            assert self.more(), f"the connection ended inside a head: {self.buffer!r}"
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        lines = head.decode().split("\r\n")
+        fields = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+        return int(lines[0].split()[1]), fields
+
+    def answer(self, is_head=False):
+        status, fields = self.head()
+        if is_head or status in (100, 204, 304):
+            return status, fields, b""
+        length = int(fields["content-length"])
+        while len(self.buffer) < length:
+            assert self.more(), "the connection ended inside a body"
+        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        return status, fields, body
+
+    def ended(self):
+        return self.more() == b""
+
+
+def get(path, *fields):
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: gw", *fields, "", ""]).encode()
+
+
+def put(path, body, *fields):
+    return "\r\n".join([f"PUT {path} HTTP/1.1", "Host: gw", f"Content-Length: {len(body)}", *fields, "", ""]).encode() + body
+
+
+def expect(value, wanted, what):
+    assert value == wanted, f"{what}: {value!r}, expected {wanted!r}"
+
+
+path = "/mail-dub1/alice/INBOX/wire"
+
+# Keep-alive, one connection, and pipelining: three requests in one write, answered in order.
+connection = connect()
+reader = Reader(connection)
+connection.sendall(put(path, b"hello"))
+expect(reader.answer()[0], 200, "PUT")
+for _ in range(20):
+    connection.sendall(get(path))
+    expect(reader.answer()[2], b"hello", "GET on a kept connection")
+connection.sendall(put(path + "-1", b"one") + get(path + "-1") + get(path + "-absent") + get(path))
+expect([reader.answer()[::2] for _ in range(2)], [(200, b""), (200, b"one")], "pipelined")
+expect(reader.answer()[0], 404, "pipelined")
+expect(reader.answer()[2], b"hello", "pipelined")
+
+# A request in single bytes, and two in pieces that cut everything.
+for byte in get(path):
+    connection.sendall(bytes([byte]))
+expect(reader.answer()[2], b"hello", "byte by byte")
+
+# A HEAD has no body, and what follows it is read right.
+connection.sendall(f"HEAD {path} HTTP/1.1\r\nHost: gw\r\n\r\n".encode() + get(path))
+status, fields, _ = reader.answer(is_head=True)
+expect((status, fields["content-length"]), (200, "5"), "HEAD")
+expect(reader.answer()[2], b"hello", "after a HEAD")
+assert re.fullmatch(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", fields["date"]), fields["date"]
+
+# Chunked bodies, with trailers.
+connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+for piece in (b"5\r\nhello\r\n", b"7\r\n, world\r\n", b"0\r\nx-note: t\r\n\r\n"):
+    connection.sendall(piece)
+status, fields, _ = reader.answer()
+expect((status, fields["etag"]), (200, f'"{hashlib.md5(b"hello, world").hexdigest()}"'), "chunked PUT")
+
+# Expect: 100-continue: an allowed body is asked for, a refused one is not.
+connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: gw\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n".encode())
+expect(reader.head()[0], 100, "an allowed body")
+connection.sendall(b"hello")
+expect(reader.answer()[0], 200, "an allowed body")
+refused = connect("dub1-support")
+refused.sendall(f"PUT {path} HTTP/1.1\r\nHost: gw\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n".encode())
+status, fields, body = Reader(refused).answer()
+expect((status, b"<Reason>not-entitled</Reason>" in body), (403, True), "a refused body")
+expect(fields.get("connection"), "close", "a refused body that was not sent")
+
+# A refused body that was sent is thrown away, and the connection lives on.
+refused = connect("dub1-support")
+reader = Reader(refused)
+refused.sendall(put(path, b"x" * 100_000) + get(path))
+expect(reader.answer()[0], 403, "a refused PUT")
+expect(reader.answer()[2], b"hello", "after a refused PUT")
+
+# Connection: close, and HTTP/1.0's own framing is not spoken.
+connection.sendall(get(path, "Connection: close"))
+reader = Reader(connection)
+status, fields, _ = reader.answer()
+expect((status, fields.get("connection")), (200, "close"), "Connection: close")
+assert reader.ended(), "the connection goes on after Connection: close"
+
+# Framing that is refused: the status, a decision, and the end of the connection.
+host = "Host: gw\r\n"
+cases = [
+    ("both lengths", 400, f"PUT {path} HTTP/1.1\r\n{host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("two lengths", 400, f"PUT {path} HTTP/1.1\r\n{host}Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
+    ("a list of lengths", 400, f"PUT {path} HTTP/1.1\r\n{host}Content-Length: 5, 5\r\n\r\nhello"),
+    ("a signed length", 400, f"PUT {path} HTTP/1.1\r\n{host}Content-Length: +5\r\n\r\nhello"),
+    ("a hexadecimal length", 400, f"PUT {path} HTTP/1.1\r\n{host}Content-Length: 0x5\r\n\r\nhello"),
+    ("a huge length", 400, f"PUT {path} HTTP/1.1\r\n{host}Content-Length: 99999999999999999999\r\n\r\n"),
+    ("an unknown coding", 501, f"PUT {path} HTTP/1.1\r\n{host}Transfer-Encoding: gzip, chunked\r\n\r\n"),
+    ("chunked twice", 501, f"PUT {path} HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("a bare LF", 400, f"GET {path} HTTP/1.1\n{host}\r\n"),
+    ("a bare CR", 400, f"GET {path} HTTP/1.1\r\n{host}X: a\rb\r\n\r\n"),
+    ("a folded line", 400, f"GET {path} HTTP/1.1\r\n{host}X: a\r\n b\r\n\r\n"),
+    ("NUL in a value", 400, f"GET {path} HTTP/1.1\r\n{host}X: a\0b\r\n\r\n"),
+    ("a space before the colon", 400, f"GET {path} HTTP/1.1\r\n{host}X : a\r\n\r\n"),
+    ("an absolute target", 400, f"GET http://gw{path} HTTP/1.1\r\n{host}\r\n"),
+    ("an authority target", 400, f"CONNECT gw:443 HTTP/1.1\r\n{host}\r\n"),
+    ("an asterisk target", 400, f"OPTIONS * HTTP/1.1\r\n{host}\r\n"),
+    ("no Host", 400, f"GET {path} HTTP/1.1\r\n\r\n"),
+    ("an empty Host", 400, f"GET {path} HTTP/1.1\r\nHost:\r\n\r\n"),
+    ("two Hosts", 400, f"GET {path} HTTP/1.1\r\n{host}{host}\r\n"),
+    ("HTTP/1.0", 505, f"GET {path} HTTP/1.0\r\n{host}\r\n"),
+    ("HTTP/2.0", 505, f"GET {path} HTTP/2.0\r\n{host}\r\n"),
+    ("no HTTP", 400, "hello\r\n\r\n"),
+    ("a long target", 414, f"GET {path}{'x' * 20000} HTTP/1.1\r\n{host}\r\n"),
+    ("many fields", 431, f"GET {path} HTTP/1.1\r\n{host}{'X: y' + chr(13) + chr(10)}" * 1 + ("X: y\r\n" * 2000) + "\r\n"),
+    ("long fields", 431, f"GET {path} HTTP/1.1\r\n{host}X: {'y' * 200000}\r\n\r\n"),
+]
+for what, wanted, text in cases:
+    connection = connect()
+    reader = Reader(connection)
+    connection.sendall(text.encode("latin-1") + get(path))
+    status, fields, body = reader.answer()
+    expect(status, wanted, what)
+    expect(fields.get("connection"), "close", what)
+    assert "x-bailiwick-decision" in fields, f"{what}: no decision was recorded"
+    assert b"<Reason>bad-request</Reason>" in body or b"<Reason>unsupported</Reason>" in body, f"{what}: {body!r}"
+    try:
+        assert reader.ended(), f"{what}: what followed was answered: {reader.buffer!r}"
+    except (ConnectionResetError, ssl.SSLError):
+        pass
+
+# A chunk that lies, or has an extension, is answered and ends the connection; nothing half is stored.
+for chunk in ("5\r\nhello!\r\n", "5;a=b\r\nhello\r\n", "g\r\n", "5\nhello\r\n", "0\r\nno field\r\n\r\n"):
+    connection = connect()
+    connection.sendall(f"PUT {path}-half HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}".encode())
+    status, fields, body = Reader(connection).answer()
+    expect((status, fields.get("connection")), (400, "close"), chunk)
+
+# A PUT whose client goes away is not stored either.
+connection = connect()
+connection.sendall(f"PUT {path}-half HTTP/1.1\r\nHost: gw\r\nContent-Length: 100\r\n\r\nhello".encode())
+connection.close()
+connection = connect()
+connection.sendall(get(path + "-half"))
+expect(Reader(connection).answer()[0], 404, "a PUT that broke off")
+
+
+def resident():
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) * 1024
+
+
+# A reader that does not read, and one that reads slowly, bound what is held in memory: 64 MiB object, eight of them.
+size = 64 << 20
+block = os.urandom(1 << 20)
+connection = connect()
+connection.sendall(f"PUT {path}-large HTTP/1.1\r\nHost: gw\r\nContent-Length: {size}\r\n\r\n".encode())
+for _ in range(size >> 20):
+    connection.sendall(block)
+expect(Reader(connection).answer()[0], 200, "a large PUT")
+before = resident()
+stalled = [connect(receive_buffer=65536) for _ in range(8)]
+for one in stalled:
+    one.sendall(get(path + "-large"))
+heads = [Reader(one).head()[0] for one in stalled]
+expect(heads, [200] * 8, "large GETs")
+deadline = time.monotonic() + 1.0
+growth = 0
+while time.monotonic() < deadline:
+    growth = max(growth, resident() - before)
+    time.sleep(0.05)
+assert growth < 32 << 20, f"eight stalled readers of 64 MiB made the gateway grow by {growth >> 20} MiB"
+for one in stalled:
+    one.close()
+
+# A whole read of the same, to its last byte.
+connection = connect()
+connection.sendall(get(path + "-large"))
+status, _, body = Reader(connection).answer()
+expect((status, hashlib.sha256(body).hexdigest()), (200, hashlib.sha256(block * (size >> 20)).hexdigest()), "a large GET")
+print("every answer was the expected one")
