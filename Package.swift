@@ -89,6 +89,7 @@ let package = Package(
         test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("S3", ["Residency"]),
         test("Settings", ["Residency", "TestSupport"]),
+        test("Gateway", ["DecisionLog", "Residency", "Settings"]),
         .testTarget(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "Residency", "TestSupport"],

@@ -29,7 +29,7 @@ class Reader:
     """Reads responses off one connection."""
 
     def __init__(self, connection):
-        self.connection, self.buffer = connection, b""
+        self.connection, self.buffer = connection, bytearray()
 
     def more(self):
         piece = self.connection.recv(65536)
@@ -39,7 +39,8 @@ class Reader:
     def head(self):
         while b"\r\n\r\n" not in self.buffer:
             assert self.more(), f"the connection ended inside a head: {self.buffer!r}"
-        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        head, _, rest = bytes(self.buffer).partition(b"\r\n\r\n")
+        self.buffer = bytearray(rest)
         lines = head.decode().split("\r\n")
         fields = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
         return int(lines[0].split()[1]), fields
@@ -51,7 +52,8 @@ class Reader:
         length = int(fields["content-length"])
         while len(self.buffer) < length:
             assert self.more(), "the connection ended inside a body"
-        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        body = bytes(self.buffer[:length])
+        del self.buffer[:length]
         return status, fields, body
 
     def ended(self):
