@@ -39,6 +39,8 @@ import Testing
                 return "request \(index) is ours alone: \(ours.method) \(ours.target)"
             }
             let other = theirs[index]
+            // llhttp refuses a request with a tab behind `chunked`, which is white space that may stand there: it reads no other body.
+            if other.hasTabBehindCoding { return nil }
             if method(ours.method) != other.method { return "method \(other.method)" }
             if bytes(ours.target) != Array(other.target.utf8) { return "target \(other.target)" }
             let fields = ours.fields.map { $0.map { String(decoding: bytes($0), as: UTF8.self) } }
@@ -77,6 +79,7 @@ private struct NIORequest {
     var fields: [[String]]
     var body: [UInt8] = []
     var isComplete = false
+    var hasTabBehindCoding: Bool
 
     static func decode(_ input: [UInt8]) -> [NIORequest] {
         let channel = EmbeddedChannel(
@@ -90,7 +93,8 @@ private struct NIORequest {
                 requests.append(
                     NIORequest(
                         method: head.method.rawValue, target: head.uri,
-                        fields: head.headers.map { [$0.name, trimmed($0.value)] }
+                        fields: head.headers.map { [$0.name, trimmed($0.value)] },
+                        hasTabBehindCoding: head.headers["Transfer-Encoding"].contains { $0.last == "\t" }
                     ))
             case .body(let piece): requests[requests.count - 1].body += Array(piece.readableBytesView)
             case .end: requests[requests.count - 1].isComplete = true
