@@ -85,6 +85,7 @@ let package = Package(
         test("OpenSSL", ["TestSupport"]),
         test("JSON"),
         test("Residency"),
+        test("HTTP", [nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), nioEmbedded]),
         test("Tokens", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("S3", ["Residency"]),

@@ -32,7 +32,9 @@ package enum HTTPDate {
             return assemble(day: number(parts[0], digits: 2), month: parts[1], year: year, time: words[2])
         case 5:
             // Sun Nov  6 08:49:37 1994
-            guard days.contains(words[0]), let year = number(words[4], digits: 4) else { return nil }
+            guard days.contains(words[0]), words[2].utf8.count <= 2, let year = number(words[4], digits: 4) else {
+                return nil
+            }
             return assemble(
                 day: number(words[2], digits: words[2].utf8.count), month: words[1], year: year, time: words[3])
         default: return nil
@@ -42,8 +44,9 @@ package enum HTTPDate {
     private static func assemble(day: Int?, month: String, year: Int, time: String) -> Int64? {
         let clock = time.split(separator: ":", omittingEmptySubsequences: false).map { number(String($0), digits: 2) }
         guard let day, let month = months.firstIndex(of: month), clock.count == 3, let hour = clock[0],
-            let minute = clock[1], let second = clock[2]
+            let minute = clock[1], let second = clock[2], second <= 60
         else { return nil }
+        // A leap second has no unix time of its own.
         return Civil.unixSeconds(
             year: year, month: month + 1, day: day, hour: hour, minute: minute, second: min(second, 59))
     }

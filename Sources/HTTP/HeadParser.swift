@@ -41,7 +41,6 @@ struct HeadParser {
         guard version[5] == UInt8(ascii: "1"), version[7] == UInt8(ascii: "1") else { throw .unsupportedVersion }
         at += 8
         try FieldBlock.endOfLine(span, &at, else: .malformedRequestLine)
-        guard at <= limits.requestLineBytesMax else { throw .requestLineTooLong }
         return (method, target)
     }
 

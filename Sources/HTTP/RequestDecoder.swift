@@ -12,22 +12,24 @@ package struct RequestDecoder {
     }
 
     private enum State {
-        /// Before a head. `scanned` bytes of the buffer hold no end of one.
-        case head(scanned: Int)
+        case head(BlockScan)
         case body(remaining: UInt64)
         case chunkSize
         case chunk(remaining: UInt64)
         case chunkEnd
-        case trailers(scanned: Int)
+        case trailers(BlockScan)
         case end(trailers: Trailers?)
         case failed(FramingError)
     }
 
     private let limits: Limits
     private var buffer = ByteBuffer()
-    private var state = State.head(scanned: 0)
+    private var state: State
 
-    package init(limits: Limits = Limits()) { self.limits = limits }
+    package init(limits: Limits = Limits()) {
+        self.limits = limits
+        state = .head(BlockScan(bytesMax: limits.headBytesMax, firstLineBytesMax: limits.requestLineBytesMax))
+    }
 
     /// Bytes that were appended and not yet made into an event.
     package var bufferedByteCount: Int { buffer.readableBytes }
@@ -64,7 +66,7 @@ package struct RequestDecoder {
 
     private mutating func step() throws(FramingError) -> Step {
         switch state {
-        case .head(let scanned): return try head(scanned: scanned)
+        case .head(let scan): return try head(scan)
         case .body(let remaining):
             guard let piece = take(remaining) else { return .starved }
             let rest = remaining - UInt64(piece.readableBytes)
@@ -81,9 +83,9 @@ package struct RequestDecoder {
             buffer.moveReaderIndex(forwardBy: 2)
             state = .chunkSize
             return .again
-        case .trailers(let scanned): return try trailers(scanned: scanned)
+        case .trailers(let scan): return try trailers(scan)
         case .end(let trailers):
-            state = .head(scanned: 0)
+            state = .head(BlockScan(bytesMax: limits.headBytesMax, firstLineBytesMax: limits.requestLineBytesMax))
             return .event(.end(trailers: trailers))
         case .failed(let error): throw error
         }
@@ -95,55 +97,44 @@ package struct RequestDecoder {
         return buffer.readSlice(length: Int(min(count, UInt64(buffer.readableBytes))))
     }
 
-    private mutating func head(scanned: Int) throws(FramingError) -> Step {
-        guard let length = blockLength(scanned: scanned) else {
-            try refuseHopelessHead()
-            state = .head(scanned: max(0, buffer.readableBytes - 3))
+    private mutating func head(_ scan: BlockScan) throws(FramingError) -> Step {
+        guard buffer.readableBytes > 0 else { return .starved }
+        // A client that speaks something else is answered at once.
+        guard Byte.isToken(buffer.readableBytesUInt8Span[0]) else { throw .malformedRequestLine }
+        var scan = scan
+        switch scan.advance(over: buffer.readableBytesUInt8Span) {
+        case .more:
+            state = .head(scan)
             return .starved
+        case .tooLarge: throw .headTooLarge
+        case .firstLineTooLong: throw .requestLineTooLong
+        case .badLineEnd(let count):
+            // What stands before it may be wrong already, and is then what the client is told.
+            if let bytes = buffer.readSlice(length: count) { _ = try HeadParser(limits: limits).parse(bytes) }
+            throw .malformedField
+        case .end(let count):
+            guard let bytes = buffer.readSlice(length: count) else { return .starved }
+            return .event(.head(try head(bytes)))
         }
-        guard length <= limits.headBytesMax else { throw .headTooLarge }
-        guard let bytes = buffer.readSlice(length: length) else { return .starved }
+    }
+
+    private mutating func head(_ bytes: ByteBuffer) throws(FramingError) -> RequestHead {
         let head = try HeadParser(limits: limits).parse(bytes)
         switch head.body {
         case .none: state = .end(trailers: nil)
         case .length(let count): state = .body(remaining: count)
         case .chunked: state = .chunkSize
         }
-        return .event(.head(head))
-    }
-
-    /// The length of a block that ends in an empty line; nil when its end has not come. A bare LF never ends one.
-    private func blockLength(scanned: Int) -> Int? {
-        let span = buffer.readableBytesUInt8Span
-        var at = scanned
-        while at + 4 <= span.count {
-            if span[at + 3] == Byte.lineFeed, span[at + 2] == Byte.carriageReturn, span[at + 1] == Byte.lineFeed,
-                span[at] == Byte.carriageReturn
-            {
-                return at + 4
-            }
-            at += 1
-        }
-        return nil
-    }
-
-    /// A head that cannot become a good one is refused before it is whole, so that a client that speaks something else is answered
-    /// and a large one is not kept.
-    private func refuseHopelessHead() throws(FramingError) {
-        let span = buffer.readableBytesUInt8Span
-        guard span.count <= limits.headBytesMax else { throw .headTooLarge }
-        guard span.count > 0 else { return }
-        guard Byte.isToken(span[0]) else { throw .malformedRequestLine }
-        var at = 0
-        let end = min(span.count, limits.requestLineBytesMax + 1)
-        while at < end, span[at] != Byte.lineFeed { at += 1 }
-        guard at <= limits.requestLineBytesMax else { throw .requestLineTooLong }
+        return head
     }
 
     private mutating func chunkSize() throws(FramingError) -> Step {
         guard let line = try Self.chunkLine(buffer.readableBytesUInt8Span) else { return .starved }
         buffer.moveReaderIndex(forwardBy: line.byteCount)
-        state = line.size == 0 ? .trailers(scanned: 0) : .chunk(remaining: line.size)
+        state =
+            line.size == 0
+            ? .trailers(BlockScan(bytesMax: limits.trailerBytesMax, firstLineBytesMax: limits.trailerBytesMax))
+            : .chunk(remaining: line.size)
         return .again
     }
 
@@ -173,23 +164,18 @@ package struct RequestDecoder {
         return true
     }
 
-    private mutating func trailers(scanned: Int) throws(FramingError) -> Step {
-        let available = buffer.readableBytes
-        if available >= 2, buffer.getInteger(at: buffer.readerIndex, as: UInt8.self) == Byte.carriageReturn {
-            guard buffer.getInteger(at: buffer.readerIndex + 1, as: UInt8.self) == Byte.lineFeed else {
-                throw .badTrailer
-            }
-            buffer.moveReaderIndex(forwardBy: 2)
-            state = .end(trailers: nil)
+    private mutating func trailers(_ scan: BlockScan) throws(FramingError) -> Step {
+        var scan = scan
+        switch scan.advance(over: buffer.readableBytesUInt8Span) {
+        case .more:
+            state = .trailers(scan)
+            return .starved
+        case .tooLarge, .firstLineTooLong, .badLineEnd: throw .badTrailer
+        case .end(let count):
+            guard let bytes = buffer.readSlice(length: count) else { return .starved }
+            // The empty line alone is none.
+            state = .end(trailers: count == 2 ? nil : try Trailers(bytes, limits: limits))
             return .again
         }
-        guard let length = blockLength(scanned: scanned) else {
-            guard available <= limits.trailerBytesMax else { throw .badTrailer }
-            state = .trailers(scanned: max(0, available - 3))
-            return .starved
-        }
-        guard length <= limits.trailerBytesMax, let bytes = buffer.readSlice(length: length) else { throw .badTrailer }
-        state = .end(trailers: try Trailers(bytes, limits: limits))
-        return .again
     }
 }

@@ -21,6 +21,8 @@ package struct Trailers: Sendable {
                 || name.equalsLowercased("host") || name.equalsLowercased("authorization")
                 || name.equalsLowercased("content-encoding") || name.equalsLowercased("content-type")
                 || name.equalsLowercased("trailer") || name.equalsLowercased("expect")
+                // llhttp, for one, obeys it here, and would read no request behind this one.
+                || name.equalsLowercased("connection")
             guard !isForbidden else { throw .badTrailer }
         }
     }

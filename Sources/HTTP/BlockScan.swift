@@ -1,0 +1,43 @@
+/// Walks a block of lines (a head, or trailers) to the empty line that ends it, as its bytes come, and looks at each once. What it
+/// finds does not depend on how the bytes were cut into pieces.
+struct BlockScan {
+    enum Finding: Hashable {
+        case more
+        /// The block is that long, its empty line included.
+        case end(byteCount: Int)
+        /// The last of that many bytes is an LF without a CR, or follows a CR without being an LF.
+        case badLineEnd(byteCount: Int)
+        case firstLineTooLong
+        case tooLarge
+    }
+
+    private let bytesMax: Int
+    private let firstLineBytesMax: Int
+    private var at = 0
+    private var lineStart = 0
+
+    /// - Parameter firstLineBytesMax: without its CRLF; `bytesMax` counts every line's.
+    init(bytesMax: Int, firstLineBytesMax: Int) {
+        self.bytesMax = bytesMax
+        self.firstLineBytesMax = firstLineBytesMax
+    }
+
+    /// - Parameter span: the block from its beginning, and whatever follows.
+    mutating func advance(over span: Span<UInt8>) -> Finding {
+        while at < span.count {
+            guard at < bytesMax else { return .tooLarge }
+            let isAfterReturn = at > lineStart && span[at - 1] == Byte.carriageReturn
+            if span[at] == Byte.lineFeed {
+                guard isAfterReturn else { return .badLineEnd(byteCount: at + 1) }
+                guard at > lineStart + 1 else { return .end(byteCount: at + 1) }
+                lineStart = at + 1
+            } else if isAfterReturn {
+                return .badLineEnd(byteCount: at + 1)
+            } else if lineStart == 0, at > firstLineBytesMax {
+                return .firstLineTooLong
+            }
+            at += 1
+        }
+        return .more
+    }
+}
