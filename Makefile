@@ -40,5 +40,10 @@ lint:
 fuzz:
 	Tests/Fuzz/run $(or $(SECONDS),30)
 
+figures:
+	@.ci/packages $(TEST_PACKAGES)
+	@$(MAKE) --no-print-directory release
+	@Tests/Figures/run $(FIGURES)
+
 clean:
-	rm -rf .build .demo
+	rm -rf .build .demo .bench Tests/Fuzz/.build

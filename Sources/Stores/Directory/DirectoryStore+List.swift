@@ -29,12 +29,16 @@ private struct Listing {
     let release: Release
     private var result = ListPage()
     private var lastCommonPrefix: [UInt8]?
+    /// No key before this is shown: the later of the prefix and the marker.
+    private let bound: [UInt8]
     private static let slash = UInt8(ascii: "/")
 
     init(store: DirectoryStore, query: ListQuery, release: Release) {
         self.store = store
         self.query = query
         self.release = release
+        let after = query.after ?? []
+        bound = query.prefix.lexicographicallyPrecedes(after) ? after : query.prefix
     }
 
     mutating func page() throws(SystemError) -> ListPage {
@@ -45,8 +49,10 @@ private struct Listing {
     /// Visits every key that begins with `prefix` (empty, or ending with a slash). False when the page is full.
     private mutating func walk(prefix: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
         guard let folder = try sortedFolder(path) else { return true }
-        for item in folder.items {
+        for index in firstIndex(in: folder, prefix: prefix)..<folder.count {
+            let item = folder[index]
             let key = prefix + item.order
+            if isBehindPrefix(key) { return true }
             let whole = path.isEmpty ? item.path : path + [Self.slash] + item.path
             switch item.kind {
             case .object:
@@ -60,6 +66,20 @@ private struct Listing {
             }
         }
         return true
+    }
+
+    /// Where in a folder to begin: at the bound, and before it at the items whose keys the bound goes on from.
+    private func firstIndex(in folder: SortedFolder, prefix: [UInt8]) -> Int {
+        guard bound.starts(with: prefix) else { return 0 }
+        let rest = bound[prefix.count...]
+        var index = folder.firstIndex(notBefore: rest)
+        while index > 0, rest.starts(with: folder[index - 1].order) { index -= 1 }
+        return index
+    }
+
+    /// Every key from this one on lies behind those that begin with the prefix.
+    private func isBehindPrefix(_ key: [UInt8]) -> Bool {
+        !key.starts(with: query.prefix) && query.prefix.lexicographicallyPrecedes(key)
     }
 
     private mutating func subtree(_ key: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
@@ -106,8 +126,10 @@ private struct Listing {
     /// Is there an entry below that the decision admits? Any one will do.
     private mutating func hasAdmitted(prefix: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
         guard let folder = try sortedFolder(path) else { return false }
-        for item in folder.items {
+        for index in firstIndex(in: folder, prefix: prefix)..<folder.count {
+            let item = folder[index]
             let key = prefix + item.order
+            if isBehindPrefix(key) { return false }
             let whole = path + [Self.slash] + item.path
             switch item.kind {
             case .object:
