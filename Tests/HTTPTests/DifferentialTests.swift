@@ -31,7 +31,9 @@ import Testing
     }
 
     private func difference(_ outcome: Outcome, _ input: [UInt8]) -> String? {
-        let theirs = NIORequest.decode(input)
+        let (theirs, isRefused) = NIORequest.decode(input)
+        // llhttp refuses a length or a coding with a tab behind it, which is white space that may stand there.
+        if isRefused, hasTrailingTab(input) { return nil }
         for (index, ours) in outcome.requests.enumerated() {
             // llhttp knows a list of methods; ours is any token, which the gateway answers without looking further.
             if ours.method == .other { return nil }
@@ -39,8 +41,6 @@ import Testing
                 return "request \(index) is ours alone: \(ours.method) \(ours.target)"
             }
             let other = theirs[index]
-            // llhttp refuses a request with a tab behind `chunked`, which is white space that may stand there: it reads no other body.
-            if other.hasTabBehindCoding { return nil }
             if method(ours.method) != other.method { return "method \(other.method)" }
             if bytes(ours.target) != Array(other.target.utf8) { return "target \(other.target)" }
             let fields = ours.fields.map { $0.map { String(decoding: bytes($0), as: UTF8.self) } }
@@ -57,6 +57,12 @@ import Testing
         }
         if outcome.error == nil, theirs.count != outcome.requests.count { return "\(theirs.count) requests" }
         return nil
+    }
+
+    private func hasTrailingTab(_ input: [UInt8]) -> Bool {
+        input.split(separator: 0x0D).contains { line in
+            line.reversed().prefix { $0 == 0x20 || $0 == 0x09 }.contains(0x09)
+        }
     }
 
     private func method(_ method: RequestHead.Method) -> String {
@@ -79,29 +85,27 @@ private struct NIORequest {
     var fields: [[String]]
     var body: [UInt8] = []
     var isComplete = false
-    var hasTabBehindCoding: Bool
 
-    static func decode(_ input: [UInt8]) -> [NIORequest] {
+    static func decode(_ input: [UInt8]) -> (requests: [NIORequest], isRefused: Bool) {
         let channel = EmbeddedChannel(
             handler: ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
         var requests: [NIORequest] = []
         // What it read before an error is there all the same.
-        _ = try? channel.writeInbound(ByteBuffer(bytes: input))
+        let isRefused = (try? channel.writeInbound(ByteBuffer(bytes: input))) == nil
         while let part = try? channel.readInbound(as: HTTPServerRequestPart.self) {
             switch part {
             case .head(let head):
                 requests.append(
                     NIORequest(
                         method: head.method.rawValue, target: head.uri,
-                        fields: head.headers.map { [$0.name, trimmed($0.value)] },
-                        hasTabBehindCoding: head.headers["Transfer-Encoding"].contains { $0.last == "\t" }
+                        fields: head.headers.map { [$0.name, trimmed($0.value)] }
                     ))
             case .body(let piece): requests[requests.count - 1].body += Array(piece.readableBytesView)
             case .end: requests[requests.count - 1].isComplete = true
             }
         }
         _ = try? channel.finish(acceptAlreadyClosed: true)
-        return requests
+        return (requests, isRefused)
     }
 }
 
