@@ -59,11 +59,6 @@ package struct ListingRequest: Hashable, Sendable {
         guard token.starts(with: "1-".utf8), token.count % 2 == 0, token.count <= 2 + 2 * ObjectKey.bytesMax else {
             return nil
         }
-        var key: [UInt8] = []
-        for at in stride(from: 2, to: token.count, by: 2) {
-            guard let byte = UInt8(String(decoding: token[at..<at + 2], as: UTF8.self), radix: 16) else { return nil }
-            key.append(byte)
-        }
-        return key
+        return Percent.decodeHex(token[2...])
     }
 }

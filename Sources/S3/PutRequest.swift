@@ -108,13 +108,8 @@ package struct PutRequest: Sendable {
         guard let text else { return nil }
         let value = String(decoding: text, as: UTF8.self)
         if value == "UNSIGNED-PAYLOAD" || value.hasPrefix("STREAMING-") { return nil }
-        guard text.count == 64 else { throw S3Error(.invalidArgument, "x-amz-content-sha256 is no SHA-256") }
-        var bytes: [UInt8] = []
-        for at in stride(from: 0, to: 64, by: 2) {
-            guard let byte = UInt8(String(decoding: text[at..<at + 2], as: UTF8.self), radix: 16) else {
-                throw S3Error(.invalidArgument, "x-amz-content-sha256 is no SHA-256")
-            }
-            bytes.append(byte)
+        guard text.count == 64, let bytes = Percent.decodeHex(text[...]) else {
+            throw S3Error(.invalidArgument, "x-amz-content-sha256 is no SHA-256")
         }
         return bytes
     }

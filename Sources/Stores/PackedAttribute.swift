@@ -110,7 +110,9 @@ struct StoredRest: Hashable, Sendable {
             guard !value.isEmpty, value.allSatisfy({ (0x21...0x7E).contains($0) }) else { return false }
             etag = String(decoding: value, as: UTF8.self)
         case RecordType.checksum:
-            guard value.count > 2, value[1] <= 1, let algorithm = StoredChecksum.Algorithm(rawValue: value[0]) else {
+            guard value.count > 2, value[1] <= 1, let algorithm = StoredChecksum.Algorithm(rawValue: value[0]),
+                (checksums.last?.algorithm.rawValue ?? 0) <= value[0]
+            else {
                 return false
             }
             checksums.append(
