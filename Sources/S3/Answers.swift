@@ -36,10 +36,14 @@ package enum AnswerBody {
         if !listing.delimiter.isEmpty { xml.element("Delimiter", shown(listing.delimiter)) }
         if listing.encodesKeys { xml.element("EncodingType", "url") }
         xml.element("IsTruncated", next == nil ? "false" : "true")
+        var modified = (seconds: Int64.min, text: "")
         for object in objects {
+            if object.lastModifiedSeconds != modified.seconds {
+                modified = (object.lastModifiedSeconds, date(object.lastModifiedSeconds))
+            }
             xml.open("Contents")
             xml.element("Key", shown(object.key))
-            xml.element("LastModified", date(object.lastModifiedSeconds))
+            xml.element("LastModified", modified.text)
             if let etag = object.etag { xml.element("ETag", "\"\(etag)\"") }
             xml.element("Size", "\(object.size)")
             if listing.fetchesOwner {
