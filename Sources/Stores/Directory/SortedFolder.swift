@@ -55,7 +55,9 @@ struct SortedFolder: Sendable {
         return low
     }
 
-    private func bytes(_ range: Range<UInt32>) -> [UInt8] { Array(names[Int(range.lowerBound)..<Int(range.upperBound)]) }
+    private func bytes(_ range: Range<UInt32>) -> [UInt8] {
+        Array(names[Int(range.lowerBound)..<Int(range.upperBound)])
+    }
 
     private func order(_ entry: Entry) -> [UInt8] {
         var order = bytes(entry.component)
