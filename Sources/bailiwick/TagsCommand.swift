@@ -66,6 +66,10 @@ struct TagsScan: ParsableCommand {
         abstract: "Checks every tag of a store; exit status 1 with a list when something is wrong.",
         discussion: """
             Adopts what the store's settings let be adopted. With --content every object is read and its digest compared.
+
+            EXAMPLE
+              bailiwick tags scan mail-dub1 --content --operators https://127.0.0.1:8444 --certificate operator.crt \\
+                --key operator.key --authorities servers-ca.crt
             """)
 
     @Argument(help: "The bucket.") var store: String
