@@ -209,7 +209,22 @@ extension Exchange: DecisionWaiter {
         guard let decision else { return }
         worker.counters.count(decision.reason, store: store?.position, crossing: !decision.crossed.isEmpty)
         if decision.isMisplaced { worker.counters.misplaced += 1 }
-        if decision.reason == .tagInvalid { worker.counters.sealFailures += 1 }
+        if decision.reason == .tagInvalid { reportSealFailure() }
+    }
+
+    /// A broken seal is more than a refusal: somebody changed what lies on the disk.
+    private func reportSealFailure() {
+        worker.counters.sealFailures += 1
+        guard let store, let key = request?.key else { return }
+        let bucket = store.policy.bucket.text
+        worker.log.record(
+            EventEntry(
+                gateway: service.name, name: "seal-failure",
+                members: [
+                    ("store", .text(bucket)),
+                    ("object", .text(store.pseudonyms.pseudonym("object", bucket: bucket, key.utf8))),
+                    ("request", .text(id.text)),
+                ]))
     }
 }
 
@@ -229,12 +244,14 @@ extension S3Request {
         }
         let length: Int64?
         switch head.body {
-        case .none: length = head.declaresLength || method != .put ? 0 : nil
+        case .none: length = 0
         case .length(let count): length = Int64(clamping: count)
         case .chunked: length = nil
         }
         let target = head.target
         try self.init(method: method, target: target.span, fields: fields, declaredLength: length)
+        // Without a length and uncoded a PUT has no body (RFC 9112, section 6.3), which S3 does not take for an empty object.
+        if case .none = head.body, put != nil, !head.declaresLength { throw S3Error(.missingContentLength) }
     }
 
     /// Whose objects it can touch, by a store's rule.

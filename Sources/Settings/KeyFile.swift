@@ -15,8 +15,17 @@ struct FileReader {
     static let bytesMax = 16 << 20
 
     enum Failure: Error {
+        case missing(String)
         case unreadable(String)
         case readableByOthers(mode: UInt32)
+
+        var words: String {
+            switch self {
+            case .missing(let reason), .unreadable(let reason): "cannot be read: \(reason)"
+            case .readableByOthers(let mode):
+                "has mode 0\(String(mode, radix: 8)): a private key must not be readable by group or others (chmod 600)"
+            }
+        }
     }
 
     /// - Parameters:
@@ -26,7 +35,7 @@ struct FileReader {
         let isCredential = name.hasPrefix("credential:")
         let path = try isCredential ? credential(String(name.dropFirst(11))) : name
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .unreadable(reason(path)) }
+        guard descriptor >= 0 else { throw errno == ENOENT ? .missing(reason(path)) : .unreadable(reason(path)) }
         defer { _ = close(descriptor) }
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw .unreadable(reason(path)) }
@@ -70,14 +79,7 @@ extension Section {
         do throws(FileReader.Failure) {
             return try FileReader.read(path, isPrivate: isPrivate)
         } catch {
-            switch error {
-            case .unreadable(let reason): problem(name, "cannot be read: \(reason)")
-            case .readableByOthers(let mode):
-                problem(
-                    name,
-                    "\(path) has mode 0\(String(mode, radix: 8)): a private key must not be readable by group or others (chmod 600)"
-                )
-            }
+            problem(name, "\(path) \(error.words)")
             return nil
         }
     }

@@ -34,15 +34,30 @@ extension SettingsLoader {
             let prefixes = section.bool("prefixes", default: false)
             let instruments = readInstruments(section)
             let revocations = section.string("revocations") == nil ? nil : section.file("revocations")
-            // A deny list that is not there yet denies nothing: `bailiwick token revoke` makes it.
-            let denyPath = section.string("deny_list")
-            let denied = denyPath.flatMap { path -> [UInt8]? in (try? FileReader.read(path, isPrivate: false)) ?? [] }
+            let denied = readDenyList(section, issuer: id)
             section.finish()
             guard let id, let keySet else { return nil }
             return issuer(
                 section, id: id, codes: codes, keySet: keySet, hours: hours, prefixes: prefixes,
                 instruments: instruments,
                 revocations: revocations, denied: denied)
+        }
+    }
+
+    /// A deny list that is not there yet denies nothing: `bailiwick token revoke` makes it. One that was there may not go.
+    private func readDenyList(_ section: Section, issuer id: String?) -> [UInt8]? {
+        guard let path = section.string("deny_list") else { return nil }
+        do throws(FileReader.Failure) {
+            return try FileReader.read(path, isPrivate: false)
+        } catch {
+            let hadDenied = id.flatMap { previous?.issuers[JSONString($0)]?.denied.isEmpty == false } ?? false
+            switch error {
+            case .missing where !hadDenied: return []
+            case .missing:
+                section.problem("deny_list", "\(path) is gone, and denied tokens until now: put it back, even if empty")
+            case .unreadable, .readableByOthers: section.problem("deny_list", "\(path) \(error.words)")
+            }
+            return nil
         }
     }
 

@@ -12,7 +12,7 @@ extension Settings {
         do throws(FileReader.Failure) {
             text = String(decoding: try FileReader.read(path, isPrivate: false), as: UTF8.self)
         } catch {
-            throw SettingsError(file: path, problems: [.init(key: "", what: "cannot be read: \(error)")])
+            throw SettingsError(file: path, problems: [.init(key: "", what: error.words)])
         }
         let table: TOMLTable
         do {

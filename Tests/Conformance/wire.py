@@ -124,6 +124,12 @@ refused.sendall(put(path, b"x" * 100_000) + get(path))
 expect(reader.answer()[0], 403, "a refused PUT")
 expect(reader.answer()[2], b"hello", "after a refused PUT")
 
+# A PUT that declares nothing is not an empty object.
+connection.sendall(f"PUT {path}-none HTTP/1.1\r\nHost: gw\r\n\r\n".encode() + get(path + "-none"))
+reader = Reader(connection)
+expect(reader.answer()[0], 411, "a PUT without a length")
+expect(reader.answer()[0], 404, "a PUT without a length")
+
 # Connection: close, and HTTP/1.0's own framing is not spoken.
 connection.sendall(get(path, "Connection: close"))
 reader = Reader(connection)

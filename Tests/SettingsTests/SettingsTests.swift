@@ -1,3 +1,4 @@
+import Foundation
 import Residency
 import TestSupport
 import Testing
@@ -151,6 +152,21 @@ import Testing
         let abroad = try edited(
             "bucket = \"mail-dub1\"\ndatacenter = \"dub1\"", "bucket = \"mail-dub1\"\ndatacenter = \"iad1\"")
         #expect(try load(abroad).warnings.contains { $0.contains("mail-dub1") && $0.contains("crosses a border") })
+    }
+
+    /// A list that cannot be read, or that vanished, may have named a token.
+    @Test func aDenyListMayBeginButNotVanish() throws {
+        let sandbox = try Sandbox("denied")
+        let list = sandbox("ie.denied")
+        let text = try edited(world.folder("issuers/ie.denied"), list)
+        #expect(throws: Never.self) { try load(text) }
+        try sandbox.write("ie.denied", "{\"iss\":\"https://authorizations.example.ie\",\"jti\":\"a\"}\n")
+        let settings = try load(text)
+        #expect(throws: Never.self) { try load(text, previous: settings) }
+        try FileManager.default.removeItem(atPath: list)
+        #expect(throws: SettingsError.self) { try load(text, previous: settings) }
+        try FileManager.default.createDirectory(atPath: list, withIntermediateDirectories: false)
+        #expect(throws: SettingsError.self) { try load(text) }
     }
 
     @Test func mappedAddressesAreTheirIPv4Ones() throws {
