@@ -88,6 +88,7 @@ let package = Package(
         test("HTTP", [nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), nioEmbedded]),
         test("Tokens", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
+        test("TLS", ["OpenSSL", nioCore, nioPosix, nioEmbedded, "TestSupport"]),
         test("S3", ["Residency"]),
         test("Settings", ["Residency", "TestSupport"]),
         test("Gateway", ["DecisionLog", "Residency", "Settings"]),

@@ -13,17 +13,20 @@ internal import OpenSSL
     package init(_ configuration: TLSConfiguration, nowSeconds: Int64) throws(TLSConfigurationError) {
         ERR_clear_error()
         let method = unsafe configuration.role == .server ? TLS_server_method() : TLS_client_method()
-        guard let pointer = unsafe SSL_CTX_new(method) else { throw .openSSL("SSL_CTX_new") }
-        unsafe self.pointer = pointer
-        self.configuration = configuration
+        guard let context = unsafe SSL_CTX_new(method) else { throw .openSSL("SSL_CTX_new") }
+        let notAfter: Int64?
+        // Nothing of self is set before all has gone well: an init that throws with every property set runs deinit.
         do throws(TLSConfigurationError) {
-            notAfterSeconds = try unsafe Self.loadIdentity(configuration, into: pointer, nowSeconds: nowSeconds)
-            try unsafe Self.loadTrust(configuration, into: pointer)
-            try unsafe Self.setOptions(configuration, on: pointer)
+            notAfter = try unsafe Self.loadIdentity(configuration, into: context, nowSeconds: nowSeconds)
+            try unsafe Self.loadTrust(configuration, into: context)
+            try unsafe Self.setOptions(configuration, on: context)
         } catch {
-            unsafe SSL_CTX_free(pointer)
+            unsafe SSL_CTX_free(context)
             throw error
         }
+        unsafe pointer = context
+        self.configuration = configuration
+        notAfterSeconds = notAfter
         if configuration.role == .server {
             unsafe SSL_CTX_set_session_ticket_cb(
                 pointer, generateTicket, decryptTicket, Unmanaged.passUnretained(self).toOpaque())

@@ -1,0 +1,167 @@
+import Foundation
+import NIOCore
+import NIOEmbedded
+import TestSupport
+import Testing
+
+@testable import TLS
+
+@Suite struct HandshakeTests {
+    @Test(arguments: [1, 7, 1000, Int.max])
+    func bothSidesKnowEachOtherWhateverThePieces(pieceBytes: Int) throws {
+        let pair = try Pair()
+        try pair.settle(pieceBytes: pieceBytes)
+        let peer = try #require(pair.server.recorder.completed.first?.peer)
+        #expect(peer.uris == ["spiffe://example.org/dub1/support"])
+        let der = try run(["openssl", "x509", "-in", try PKI.path("dub1-support.crt"), "-outform", "DER"]).output
+        #expect(peer.leaf == Array(der))
+        #expect(pair.client.recorder.completed.count == 1)
+        #expect(pair.server.recorder.completed.first?.resumed == false)
+    }
+
+    @Test func versionsFollowTheConfiguration() throws {
+        let old = try Pair(
+            client: PKI.client { $0.minimumVersion = .tls12 }, server: PKI.server { $0.minimumVersion = .tls12 })
+        try old.settle()
+        #expect(old.server.recorder.completed.count == 1)
+        // A ClientHello of TLS 1.2 alone, as `openssl s_client -tls1_2` sends it, is refused where 1.3 is the minimum: see
+        // OtherImplementationTests.
+    }
+
+    @Test(
+        arguments: [
+            ("dub1-expired", "certificate-expired"), ("dub1-revoked", "certificate-revoked"), (nil, "no-certificate"),
+            ("iad1-gw1", "untrusted-certificate"),
+        ] as [(String?, String)])
+    func aClientThatIsNotWhoItMustBeIsRefused(name: String?, cause: String) throws {
+        let server = try PKI.server { $0.revocationLists = [try PKI.bytes("clients-revoked.crl")] }
+        let pair = try Pair(client: PKI.client(name), server: server)
+        try pair.settle()
+        #expect(pair.server.recorder.failed.map(\.cause) == [cause])
+        #expect(pair.server.recorder.completed.isEmpty)
+        #expect(!pair.server.channel.isActive)
+        // An alert tells the client; TLS 1.3 lets it believe for a moment that all is well.
+        #expect(!pair.client.channel.isActive)
+        #expect(pair.client.recorder.errors.count + pair.client.recorder.failed.count == 1)
+    }
+
+    @Test func whereCertificatesAreOptionalNoneIsNobody() throws {
+        let pair = try Pair(client: PKI.client(nil), server: PKI.server { $0.peerCertificates = .optional })
+        try pair.settle()
+        #expect(pair.server.recorder.completed.count == 1)
+        #expect(pair.server.recorder.completed[0].peer == nil)
+    }
+
+    @Test func aServerOfAnotherNameOrAuthorityIsRefusedByTheClient() throws {
+        let name = try Pair(client: PKI.client { $0.serverName = "gw.example.com" })
+        try name.settle()
+        #expect(name.client.recorder.failed.count == 1)
+        let authority = try Pair(client: PKI.client { $0.authorities = try PKI.bytes("clients-ca.crt") })
+        try authority.settle()
+        #expect(authority.client.recorder.failed.map(\.cause) == ["untrusted-certificate"])
+    }
+
+    @Test func aStaleRevocationListFailsClosed() throws {
+        let folder = try Sandbox("crl")
+        let pki = try PKI.folder.get().path
+        try folder.write(
+            "ca.conf",
+            """
+            [ca]
+            default_ca = a
+            [a]
+            database = \(folder("index"))
+            certificate = \(pki)/clients-ca.crt
+            private_key = \(pki)/clients-ca.key
+            default_md = sha256
+            """)
+        try folder.write("index", "")
+        let made = try run([
+            "openssl", "ca", "-config", folder("ca.conf"), "-gencrl", "-crl_lastupdate", "20200101000000Z",
+            "-crl_nextupdate", "20200102000000Z", "-out", folder("stale.crl"),
+        ])
+        #expect(made.status == 0, "\(made.errors)")
+        let stale = Array(folder.read("stale.crl").utf8)
+        let pair = try Pair(server: PKI.server { $0.revocationLists = [stale] })
+        try pair.settle()
+        #expect(pair.server.recorder.failed.map(\.cause) == ["revocation-list-expired"])
+    }
+
+    // MARK: - What is no handshake
+
+    @Test(arguments: [
+        (Array("GET / HTTP/1.1\r\nHost: gw\r\n\r\n".utf8), "not-tls"), ([UInt8](repeating: 0, count: 100), "protocol"),
+        ([UInt8](repeating: 0xFF, count: 5000), "protocol"), ([0x16, 0x03, 0x01, 0xFF, 0xFF, 0x01], "protocol"),
+    ])
+    func garbageIsRefusedWithACause(bytes: [UInt8], cause: String) throws {
+        let server = try End(try PKI.server())
+        try server.connect()
+        server.take(ByteBuffer(bytes: bytes))
+        #expect(server.recorder.failed.count == 1)
+        #expect(!server.channel.isActive)
+        #expect([cause, "handshake", "not-tls"].contains(server.recorder.failed.first?.cause ?? ""))
+    }
+
+    @Test func everyTruncatedHelloIsWaitedForAndThenTimedOut() throws {
+        let client = try End(try PKI.client())
+        try client.connect()
+        let hello = try #require(try client.takeRecords().first)
+        for count in stride(from: 0, to: hello.readableBytes, by: 37) {
+            let server = try End(try PKI.server())
+            try server.connect()
+            server.take(hello.getSlice(at: hello.readerIndex, length: count) ?? ByteBuffer())
+            #expect(server.recorder.failed.isEmpty)
+            server.channel.embeddedEventLoop.advanceTime(by: .seconds(TLSLimits.handshakeSecondsMax - 1))
+            #expect(server.channel.isActive)
+            server.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+            #expect(server.recorder.failed == [.handshakeTimeout])
+            #expect(!server.channel.isActive)
+        }
+    }
+
+    @Test func aConnectionThatEndsInTheHandshakeIsTruncated() throws {
+        let gate = HandshakeGate(max: 1)
+        for _ in 0..<3 {
+            let server = try End(try PKI.server(), gate: gate)
+            try server.connect()
+            server.channel.close(promise: nil)
+            server.channel.pipeline.fireChannelInactive()
+            #expect(server.recorder.failed.count <= 1)
+        }
+        // Each left the gate.
+        let last = try Pair(gate: gate)
+        try last.settle()
+        #expect(last.server.recorder.completed.count == 1)
+    }
+
+    @Test func handshakesInProgressAreBounded() throws {
+        let gate = HandshakeGate(max: 2)
+        let waiting = try (0..<2).map { _ in try Pair(gate: gate) }
+        let third = try Pair(gate: gate)
+        #expect(third.server.recorder.failed.count == 1)
+        #expect(!third.server.channel.isActive)
+        for pair in waiting { try pair.settle() }
+        let fourth = try Pair(gate: gate)
+        try fourth.settle()
+        #expect(fourth.server.recorder.completed.count == 1)
+    }
+
+    @Test func aCertificateThatIsNotTheKeysOrHasExpiredIsNoConfiguration() throws {
+        #expect(throws: TLSConfigurationError.keyDoesNotMatch) {
+            try TLSContext(PKI.server { $0.privateKey = try PKI.bytes("iad1-gw1.key") }, nowSeconds: PKI.now)
+        }
+        #expect(throws: TLSConfigurationError.self) {
+            try TLSContext(
+                PKI.server {
+                    $0.certificateChain = try PKI.bytes("dub1-expired.crt")
+                    $0.privateKey = try PKI.bytes("dub1-expired.key")
+                }, nowSeconds: PKI.now)
+        }
+        #expect(throws: TLSConfigurationError.revocationListUnreadable(index: 0)) {
+            try TLSContext(PKI.server { $0.revocationLists = [[1, 2, 3]] }, nowSeconds: PKI.now)
+        }
+        #expect(throws: TLSConfigurationError.self) {
+            try TLSContext(PKI.server { $0.authorities = [] }, nowSeconds: PKI.now)
+        }
+    }
+}
