@@ -87,6 +87,7 @@ let package = Package(
         test("Residency"),
         test("Tokens", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
+        test("Stores", ["OpenSSL", "JSON", "S3", "Residency", "DecisionLog", nioCore, nioPosix, "TestSupport"]),
         .testTarget(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "Residency", "TestSupport"],
