@@ -240,6 +240,7 @@ final class TestStore: Sendable {
         try wait { [self] loop, done in store.adopt(located, at: now, on: loop, done) }
     }
 
+    @discardableResult
     func reseal(_ key: ObjectKey) throws -> ResealOutcome {
         try wait { [self] loop, done in store.reseal(key, at: now, on: loop, done) }
     }
