@@ -12,7 +12,7 @@ extension DirectoryStore {
         root.jobs.run(on: loop) { () throws(StoreError) -> Located in
             guard let file = located.file else { throw .absent }
             guard case .missing = file.tagState else { throw .outOfTurn }
-            return Located(located.key, try seal(file, of: located.key, at: time, .creating))
+            return Located(located.key, try adopted(file, of: located.key, at: time))
         } _: {
             done($0)
         }
@@ -30,6 +30,22 @@ extension DirectoryStore {
             return ResealOutcome(residency: residency, before: located.state, textBefore: file.tagText)
         } _: {
             done($0)
+        }
+    }
+
+    /// Seals an untagged file. Where another has done so meanwhile, its tag stands: what became of the race is read again.
+    fileprivate func adopted(_ file: ObjectFile, of key: ObjectKey, at time: Timestamp) throws(StoreError) -> ObjectFile
+    {
+        do throws(StoreError) {
+            return try seal(file, of: key, at: time, .creating)
+        } catch {
+            guard case .system(call: "fsetxattr", code: EEXIST) = error else { throw error }
+            do throws(SystemError) {
+                let attribute = try ExtendedAttribute.value(
+                    of: file.descriptor, bytesMax: StoreLimits.attributeBytesMax)
+                return file.with(
+                    judge(attribute, size: file.status.size, binding: key.utf8), attribute: attribute)
+            } catch { throw StoreError(error) }
         }
     }
 
