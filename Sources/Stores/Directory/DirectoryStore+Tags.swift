@@ -55,7 +55,7 @@ extension DirectoryStore {
         _ file: ObjectFile, of key: ObjectKey, at time: Timestamp, _ setting: ExtendedAttribute.Setting
     ) throws(StoreError) -> ObjectFile {
         let content = try ContentDigests.of(file.descriptor, size: file.status.size)
-        var rest = file.unverifiedRest ?? StoredRest(etag: hexadecimal(content.md5))
+        var rest = try restBefore(file) ?? StoredRest(etag: hexadecimal(content.md5))
         if rest.partSizes.isEmpty { rest.etag = hexadecimal(content.md5) }
         rest.checksums = []
         rest.sideFile = nil
@@ -66,11 +66,32 @@ extension DirectoryStore {
             size: file.status.size, contentDigest: content.sha256, binding: key.utf8, keyring: keyring)
         do throws(SystemError) {
             if let (side, bytes) = sealed.sideFile { try root.writeSideFile(side, bytes) }
-            try ExtendedAttribute.set(sealed.attribute, of: file.descriptor, setting)
-            try file.descriptor.synchronize()
         } catch { throw StoreError(error) }
+        do throws(SystemError) {
+            try ExtendedAttribute.set(sealed.attribute, of: file.descriptor, setting)
+        } catch {
+            if let (side, _) = sealed.sideFile { root.removeSideFile(side) }
+            throw StoreError(error)
+        }
+        do throws(SystemError) { try file.descriptor.synchronize() } catch { throw StoreError(error) }
+        // Only what a sound tag named: any other name may be another object's.
+        if let side = file.sealed?.rest.sideFile { root.removeSideFile(side) }
         return file.with(
             judge(sealed.attribute, size: file.status.size, binding: key.utf8), attribute: sealed.attribute)
+    }
+
+    /// What the attribute says beside the tag, whether or not that verifies, with what its side file holds as far as that is
+    /// what the attribute says.
+    private func restBefore(_ file: ObjectFile) throws(StoreError) -> StoredRest? {
+        if let sealed = file.sealed { return sealed.rest }
+        guard let rest = file.unverifiedRest, let side = rest.sideFile else { return file.unverifiedRest }
+        do throws(SystemError) {
+            var whole = rest
+            guard let bytes = try readSideFile(side), SHA256Digest(hashing: bytes) == side.digest,
+                whole.takeSideFile(bytes.span)
+            else { return rest }
+            return whole
+        } catch { throw StoreError(error) }
     }
 
     package func scan(
