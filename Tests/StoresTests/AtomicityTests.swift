@@ -15,9 +15,11 @@ import Testing
         let shared = key("m/k")
         let rounds: UInt64 = 60
         let seen = Collected<Int>()
+        let finishedWriters = Collected<UInt64>()
         var bodies: [@Sendable () throws -> Void] = []
         for writer in UInt64(0)..<2 {
             bodies.append {
+                defer { finishedWriters.append(writer) }
                 for round in 0..<rounds { try store.put(shared, SelfCheckingContent.make(writer << 32 | round)) }
             }
         }
@@ -30,7 +32,7 @@ import Testing
         }
         for _ in 0..<2 {
             bodies.append {
-                for _ in 0..<rounds * 4 {
+                while finishedWriters.values.count < 2 {
                     for key in [shared, key("m/k/inner")] {
                         let located = try store.locate(key)
                         switch located.state {
@@ -46,7 +48,7 @@ import Testing
             }
         }
         bodies.append {
-            for _ in 0..<rounds * 8 {
+            while finishedWriters.values.count < 2 {
                 for name in ["m/k", "m/k/%=", "m/k/inner"] { try Self.judgeFile(store.path + "/" + name, of: name) }
             }
         }
@@ -93,6 +95,28 @@ import Testing
         #expect(try store.internalNames("stage") == [])
     }
 
+    /// A key's first neighbour below it turns its file into a folder: the object is there at every moment.
+    @Test func anObjectThatBecomesAFolder() throws {
+        let store = try TestStore()
+        for round in 0..<80 {
+            let key = key("k\(round)")
+            try store.put(key, bytes("1"))
+            let isDone = Collected<Bool>()
+            let reading: @Sendable () throws -> Void = {
+                repeat {
+                    guard try store.locate(key).state != .absent else { throw TestFailure("\(key) was gone") }
+                } while isDone.values.isEmpty
+            }
+            let errors = inParallel([
+                {
+                    defer { isDone.append(true) }
+                    try store.put(StoresTests.key("k\(round)/below"), bytes("2"))
+                }, reading, reading,
+            ])
+            #expect(errors.isEmpty, "\(errors)")
+        }
+    }
+
     /// Replacing an object with a side file takes the old one away; a reader in between sees one object or the other.
     @Test func sideFilesWhileReplaced() throws {
         let store = try TestStore()
@@ -101,11 +125,11 @@ import Testing
         }
         try store.put(key("k"), [0], metadata: metadata(0))
         var bodies: [@Sendable () throws -> Void] = (UInt8(1)...2).map { letter in
-            { for _ in 0..<60 { try store.put(key("k"), [letter], metadata: metadata(letter)) } }
+            { for _ in 0..<150 { try store.put(key("k"), [letter], metadata: metadata(letter)) } }
         }
-        for _ in 0..<2 {
+        for _ in 0..<4 {
             bodies.append {
-                for _ in 0..<100 {
+                for _ in 0..<400 {
                     let located = try store.locate(key("k"))
                     guard case .tagged = located.state else { throw TestFailure("\(located.state) was visible") }
                     let object = try store.open(located)

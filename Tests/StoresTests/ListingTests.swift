@@ -141,29 +141,32 @@ import Testing
         }
     }
 
-    /// A folder that has rested is remembered; the first change after that shows at once, whoever made it.
-    @Test func theCacheIsNeverStale() throws {
+    /// A folder that has rested is remembered; the first change after that shows at once, whoever made it, in the folder of
+    /// a split component as well.
+    @Test(arguments: ["f/", "f", "", String(repeating: "y", count: 201), "f/" + String(repeating: "y", count: 300)])
+    func theCacheIsNeverStale(_ prefix: String) throws {
         let store = try TestStore()
-        try store.put(key("f/0"), [])
-        for round in 1...12 {
+        func name(_ number: Int) -> ObjectKey { key("\(prefix)\(number)") }
+        try store.put(name(0), [])
+        for round in 1...6 {
             // No sleeping: listings until the folder has rested for long enough to be kept.
             let start = ContinuousClock.now
             while ContinuousClock.now - start < .nanoseconds(2 * StoreLimits.restNanosecondsMin) {
-                #expect(try store.list().entries.map(\.key) == [key("f/\(round - 1)")])
+                #expect(try store.list().entries.map(\.key) == [name(round - 1)])
             }
-            try store.put(key("f/\(round)"), [])
+            try store.put(name(round), [])
             #expect(try store.list().entries.count == 2)
             if round % 2 == 0 {
-                try store.delete(key("f/\(round - 1)"))
+                try store.delete(name(round - 1))
             } else {
-                #expect(unlink(store.file(key("f/\(round - 1)"))) == 0)
+                #expect(unlink(store.file(name(round - 1))) == 0)
             }
-            #expect(try store.list().entries.map(\.key) == [key("f/\(round)")])
+            #expect(try store.list().entries.map(\.key) == [name(round)])
             // The folder itself goes and comes back.
-            try store.delete(key("f/\(round)"))
+            try store.delete(name(round))
             #expect(try store.list().entries.isEmpty)
-            try store.put(key("f/\(round)"), [])
-            #expect(try store.list().entries.map(\.key) == [key("f/\(round)")])
+            try store.put(name(round), [])
+            #expect(try store.list().entries.map(\.key) == [name(round)])
         }
     }
 
