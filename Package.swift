@@ -92,6 +92,7 @@ let package = Package(
         test("S3", ["Residency"]),
         test("Settings", ["Residency", "TestSupport"]),
         test("Gateway", ["DecisionLog", "Residency", "Settings"]),
+        test("Stores", ["OpenSSL", "JSON", "S3", "Residency", "DecisionLog", nioCore, nioPosix, "TestSupport"]),
         .testTarget(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "Residency", "TestSupport"],

@@ -4,6 +4,8 @@ package enum StoreLimits {
     package static let attributeBytesMax = 3584
     /// What of an object's metadata lies beside it because the attribute does not hold it.
     package static let sideFileBytesMax = 256 << 10
+    /// A scan takes a side file for left over only when it was written so long ago: a younger one's object may be on its way.
+    static let sideFileRestSeconds: Int64 = 3600
     /// Bytes of a new object that wait in memory before they go to the file pool.
     package static let writeBufferBytes = 256 << 10
     /// After so many bytes of a new object the kernel is told to begin writing them to disk.

@@ -61,24 +61,23 @@ final class DirectoryRoot: Sendable {
 
     /// What a crash left: files, and folders with at most one file.
     private static func empty(_ stage: borrowing FileDescriptor) throws(SystemError) {
-        var names: [([UInt8], FolderEntries.Kind)] = []
+        var names: [[UInt8]] = []
         var entries = FolderEntries()
-        try entries.read(stage) { (name, kind) throws(SystemError) in
-            names.append((array(name), kind))
+        try entries.read(stage) { (name, _) throws(SystemError) in
+            names.append(array(name))
             return true
         }
-        for (name, _) in names {
-            let name = RelativePath(name)
-            guard let status = try status(of: name, in: stage) else { continue }
-            guard status.kind == .folder else {
-                try removeFile(name, in: stage)
-                continue
-            }
-            let inner = try open(name, below: stage, .folder)
-            let object = RelativePath(EscapedPath.folderObject)
-            if try Stores.status(of: object, in: inner) != nil { try removeFile(object, in: inner) }
-            _ = try removeFolder(name, in: stage)
-        }
+        for name in names { try discard(RelativePath(name), in: stage) }
+    }
+
+    /// Removes a file of the stage, or a folder with at most its own object in it.
+    static func discard(_ name: RelativePath, in stage: borrowing FileDescriptor) throws(SystemError) {
+        guard let status = try status(of: name, in: stage) else { return }
+        guard status.kind == .folder else { return try removeFile(name, in: stage) }
+        let inner = try open(name, below: stage, .folder)
+        let object = RelativePath(EscapedPath.folderObject)
+        if try Stores.status(of: object, in: inner) != nil { try removeFile(object, in: inner) }
+        _ = try removeFolder(name, in: stage)
     }
 }
 

@@ -12,6 +12,8 @@ extension DirectoryStore {
         do throws(StoreError) {
             _ = try redeem(permit, operation, target: key.utf8, identity: located?.identity ?? .none)
         } catch { return done(.failure(error)) }
+        // Nothing was there to decide on: what came since stays.
+        if let located, located.file == nil { return done(.success(false)) }
         let wanted = located?.file?.status.identity
         root.jobs.run(on: loop) { () throws(StoreError) in
             try remove(key, only: wanted)

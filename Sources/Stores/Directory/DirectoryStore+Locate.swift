@@ -121,7 +121,7 @@ extension DirectoryStore {
         return file.with(state)
     }
 
-    private func readSideFile(_ side: SideFile) throws(SystemError) -> [UInt8]? {
+    func readSideFile(_ side: SideFile) throws(SystemError) -> [UInt8]? {
         guard let opened = try DirectoryRoot.openFile(Array(side.fileName.utf8), below: root.sides, .reading),
             opened.status.size <= StoreLimits.sideFileBytesMax
         else { return nil }

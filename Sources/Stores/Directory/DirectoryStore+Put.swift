@@ -67,6 +67,8 @@ private final class Draft: @unchecked Sendable {
     private var digests = ContentDigests()
     private var size: Int64 = 0
     private var startedBytes: Int64 = 0
+    /// Why a piece was not stored: an object without it must never be published.
+    private var failure: StoreError?
 
     init(store: DirectoryStore, key: ObjectKey, options: PutOptions) {
         self.store = store
@@ -75,6 +77,7 @@ private final class Draft: @unchecked Sendable {
     }
 
     func append(_ piece: ByteBuffer) throws(StoreError) {
+        if let failure { throw failure }
         do throws(SystemError) {
             try openIfNeeded()
             try file?.write(piece, at: size)
@@ -84,10 +87,14 @@ private final class Draft: @unchecked Sendable {
                 file?.startWriting(at: startedBytes, count: size - startedBytes)
                 startedBytes = size
             }
-        } catch { throw StoreError(error) }
+        } catch {
+            failure = StoreError(error)
+            throw StoreError(error)
+        }
     }
 
     func publish(_ completion: PutCompletion) throws(StoreError) -> PutOutcome {
+        if let failure { throw failure }
         if let declared = options.size, declared != size { throw .sizeMismatch }
         let content = digests.finish()
         if let md5 = completion.md5, md5 != content.md5 { throw .md5Mismatch }
@@ -109,8 +116,11 @@ private final class Draft: @unchecked Sendable {
             try ExtendedAttribute.set(sealed.attribute, of: file, .creating)
             try file.synchronize()
             status = try file.status()
-        } catch { throw StoreError(error) }
-        let replaced = try store.publish(file, under: key, options.condition)
+        } catch {
+            if let (side, _) = sealed.sideFile { store.root.removeSideFile(side) }
+            throw StoreError(error)
+        }
+        let replaced = try store.publish(file, under: key, options.condition, sideFile: sealed.sideFile?.0)
         return PutOutcome(
             etag: etag, size: size, residency: residency, lastModifiedSeconds: status.modified.seconds,
             replaced: replaced)
@@ -130,9 +140,14 @@ extension DirectoryRoot {
     /// Makes a side file durable; an object that names it may be published after.
     func writeSideFile(_ side: SideFile, _ bytes: [UInt8]) throws(SystemError) {
         let file = try open(RelativePath(side.fileName), below: sides, .newFile)
-        try file.write(ByteBuffer(bytes: bytes), at: 0)
-        try file.synchronize()
-        try sides.synchronize()
+        do throws(SystemError) {
+            try file.write(ByteBuffer(bytes: bytes), at: 0)
+            try file.synchronize()
+            try sides.synchronize()
+        } catch {
+            removeSideFile(side)
+            throw error
+        }
     }
 
     func removeSideFile(_ side: SideFile) { try? removeFile(RelativePath(side.fileName), in: sides) }
@@ -146,8 +161,12 @@ extension DirectoryRoot {
             if !durable.isDurable(whole) {
                 let folder = try openFolder(parent)
                 if let token = try durable.make(RelativePath(Array(name)), path: whole, in: folder) {
-                    if try status(of: RelativePath(Array(name)), in: folder)?.kind == .file {
-                        try turnIntoFolder(Array(name), path: whole, in: folder)
+                    switch try status(of: RelativePath(Array(name)), in: folder)?.kind {
+                    case .folder: break
+                    case .file: try turnIntoFolder(Array(name), path: whole, in: folder)
+                    case .other: throw SystemError("mkdirat", ELOOP)
+                    // It was deleted since mkdirat met it: nothing may be remembered of it.
+                    case nil: throw SystemError("mkdirat", ENOENT)
                     }
                     try folder.synchronize()
                     durable.remember(whole, since: token)
@@ -162,15 +181,22 @@ extension DirectoryRoot {
     {
         let parent = copy(folder)
         try locks.withLock(path) { () throws(SystemError) in
-            guard try Stores.status(of: RelativePath(name), in: parent)?.kind == .file else { return }
+            guard try Stores.status(of: RelativePath(name), in: parent)?.kind == .file else {
+                throw SystemError("renameat2", ENOENT)
+            }
             let staged = stageName()
             _ = try makeFolder(staged, in: stage)
-            let inner = try open(staged, below: stage, .folder)
-            try link(RelativePath(name), in: parent, as: RelativePath(EscapedPath.folderObject), in: inner)
-            try inner.synchronize()
-            try rename(RelativePath(name), in: parent, to: staged, in: stage, .exchanging)
-            try parent.synchronize()
-            try removeFile(staged, in: stage)
+            do throws(SystemError) {
+                let inner = try open(staged, below: stage, .folder)
+                try link(RelativePath(name), in: parent, as: RelativePath(EscapedPath.folderObject), in: inner)
+                try inner.synchronize()
+                try rename(RelativePath(name), in: parent, to: staged, in: stage, .exchanging)
+                try parent.synchronize()
+            } catch {
+                try? Self.discard(staged, in: stage)
+                throw error
+            }
+            try Self.discard(staged, in: stage)
         }
     }
 
@@ -183,24 +209,37 @@ extension DirectoryRoot {
 extension DirectoryStore {
     /// Gives a whole, tagged, durable file its name. True when an object was there before.
     func publish(
-        _ file: consuming FileDescriptor, under key: ObjectKey, _ condition: PutOptions.Condition
+        _ file: consuming FileDescriptor, under key: ObjectKey, _ condition: PutOptions.Condition, sideFile: SideFile?
+    ) throws(StoreError) -> Bool {
+        let file = file
+        do throws(StoreError) {
+            return try publish(file, under: key, condition)
+        } catch {
+            // Nobody will ever see the object: what it alone names goes too.
+            if let sideFile, (try? file.status())?.links == 0 { root.removeSideFile(sideFile) }
+            throw error
+        }
+    }
+
+    private func publish(
+        _ file: borrowing FileDescriptor, under key: ObjectKey, _ condition: PutOptions.Condition
     ) throws(StoreError) -> Bool {
         let path = EscapedPath.file(key)
         let (folderPath, name) = EscapedPath.split(path)
-        let file = file
         for _ in 0..<StoreLimits.publishAttemptsMax {
             do throws(SystemError) {
                 try root.makeFolders(folderPath)
             } catch {
-                if error.code == ENOENT || error.code == ENOTDIR { continue }
-                throw StoreError(error)
+                guard error.code == ENOENT || error.code == ENOTDIR else { throw StoreError(error) }
+                root.durable.forget(folderPath)
+                continue
             }
             let result = try root.locks.withLock(path) { () throws(StoreError) -> Bool? in
                 do throws(SystemError) {
                     return .some(try give(file, name: name, in: folderPath, key: key, condition))
                 } catch {
                     switch error.code {
-                    case ENOENT, ENOTDIR: return nil
+                    case ENOENT, ENOTDIR, EISDIR: return nil
                     case EEXIST where error.call == "exists": throw .exists
                     case ECANCELED where error.call == "etag": throw .preconditionFailed
                     case ENODATA where error.call == "etag": throw .absent
@@ -209,6 +248,8 @@ extension DirectoryStore {
                 }
             }
             if let result { return result }
+            // A folder on the way is gone: by a DELETE, or by somebody's hand, of which nothing was remembered.
+            root.durable.forget(folderPath)
         }
         throw .contended
     }
@@ -235,13 +276,20 @@ extension DirectoryStore {
                 return false
             } catch {
                 guard error.code == EEXIST else { throw error }
+                // A folder that was made meanwhile is no object: ours goes into it at the next attempt.
+                if try status(of: name, in: folder)?.kind == .folder { throw SystemError("linkat", EISDIR) }
                 if case .mustBeAbsent = condition { throw SystemError("exists", EEXIST) }
             }
         }
         let old = try findFile(key)
         let staged = root.stageName()
         try link(file, as: staged, in: root.stage)
-        try rename(staged, in: root.stage, to: name, in: folder)
+        do throws(SystemError) {
+            try rename(staged, in: root.stage, to: name, in: folder)
+        } catch {
+            try? removeFile(staged, in: root.stage)
+            throw error
+        }
         try folder.synchronize()
         if let side = old?.sealed?.rest.sideFile { root.removeSideFile(side) }
         return old != nil

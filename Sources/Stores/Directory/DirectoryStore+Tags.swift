@@ -12,7 +12,7 @@ extension DirectoryStore {
         root.jobs.run(on: loop) { () throws(StoreError) -> Located in
             guard let file = located.file else { throw .absent }
             guard case .missing = file.tagState else { throw .outOfTurn }
-            return Located(located.key, try seal(file, of: located.key, at: time, .creating))
+            return Located(located.key, try adopted(file, of: located.key, at: time))
         } _: {
             done($0)
         }
@@ -33,13 +33,29 @@ extension DirectoryStore {
         }
     }
 
+    /// Seals an untagged file. Where another has done so meanwhile, its tag stands: what became of the race is read again.
+    fileprivate func adopted(_ file: ObjectFile, of key: ObjectKey, at time: Timestamp) throws(StoreError) -> ObjectFile
+    {
+        do throws(StoreError) {
+            return try seal(file, of: key, at: time, .creating)
+        } catch {
+            guard case .system(call: "fsetxattr", code: EEXIST) = error else { throw error }
+            do throws(SystemError) {
+                let attribute = try ExtendedAttribute.value(
+                    of: file.descriptor, bytesMax: StoreLimits.attributeBytesMax)
+                return file.with(
+                    judge(attribute, size: file.status.size, binding: key.utf8), attribute: attribute)
+            } catch { throw StoreError(error) }
+        }
+    }
+
     /// Seals a file with the store's datacenter. What its attribute said of the object is kept as far as it can be read; when it was
     /// received, from the tag before, else when the file was last changed.
     private func seal(
         _ file: ObjectFile, of key: ObjectKey, at time: Timestamp, _ setting: ExtendedAttribute.Setting
     ) throws(StoreError) -> ObjectFile {
         let content = try ContentDigests.of(file.descriptor, size: file.status.size)
-        var rest = file.unverifiedRest ?? StoredRest(etag: hexadecimal(content.md5))
+        var rest = try restBefore(file) ?? StoredRest(etag: hexadecimal(content.md5))
         if rest.partSizes.isEmpty { rest.etag = hexadecimal(content.md5) }
         rest.checksums = []
         rest.sideFile = nil
@@ -50,11 +66,32 @@ extension DirectoryStore {
             size: file.status.size, contentDigest: content.sha256, binding: key.utf8, keyring: keyring)
         do throws(SystemError) {
             if let (side, bytes) = sealed.sideFile { try root.writeSideFile(side, bytes) }
-            try ExtendedAttribute.set(sealed.attribute, of: file.descriptor, setting)
-            try file.descriptor.synchronize()
         } catch { throw StoreError(error) }
+        do throws(SystemError) {
+            try ExtendedAttribute.set(sealed.attribute, of: file.descriptor, setting)
+        } catch {
+            if let (side, _) = sealed.sideFile { root.removeSideFile(side) }
+            throw StoreError(error)
+        }
+        do throws(SystemError) { try file.descriptor.synchronize() } catch { throw StoreError(error) }
+        // Only what a sound tag named: any other name may be another object's.
+        if let side = file.sealed?.rest.sideFile { root.removeSideFile(side) }
         return file.with(
             judge(sealed.attribute, size: file.status.size, binding: key.utf8), attribute: sealed.attribute)
+    }
+
+    /// What the attribute says beside the tag, whether or not that verifies, with what its side file holds as far as that is
+    /// what the attribute says.
+    private func restBefore(_ file: ObjectFile) throws(StoreError) -> StoredRest? {
+        if let sealed = file.sealed { return sealed.rest }
+        guard let rest = file.unverifiedRest, let side = rest.sideFile else { return file.unverifiedRest }
+        do throws(SystemError) {
+            var whole = rest
+            guard let bytes = try readSideFile(side), SHA256Digest(hashing: bytes) == side.digest,
+                whole.takeSideFile(bytes.span)
+            else { return rest }
+            return whole
+        } catch { throw StoreError(error) }
     }
 
     package func scan(
@@ -62,26 +99,27 @@ extension DirectoryStore {
     ) {
         root.jobs.run(on: loop) { () throws(StoreError) -> ScanSummary in
             var scan = Scan(store: self, options: options)
-            try scan.walk([])
+            try scan.run()
             return scan.summary
         } _: {
             done($0)
         }
     }
 
-    /// Judges one object for a scan.
+    /// Judges one object for a scan. Gives the name of its side file.
     fileprivate func inspect(
         _ key: ObjectKey, _ options: ScanOptions, _ summary: inout ScanSummary
-    ) throws(StoreError) {
+    ) throws(StoreError) -> String? {
         let located = try locate(key)
-        guard let file = located.file else { return }
+        guard let file = located.file else { return nil }
+        let sideFileName = (file.sealed?.rest ?? file.unverifiedRest)?.sideFile?.fileName
         summary.objects += 1
         summary.bytes += file.status.size
         func find(_ problem: ScanFinding.Problem) { options.finding(ScanFinding(name: key.utf8, problem: problem)) }
         switch located.state {
         case .untagged:
             if let adopts = options.adopts, adopts(key) {
-                _ = try seal(file, of: key, at: Timestamp(seconds: FileTime.now().seconds), .creating)
+                _ = try adopted(file, of: key, at: Timestamp(seconds: FileTime.now().seconds))
                 summary.adopted += 1
             } else {
                 summary.problems += 1
@@ -95,13 +133,14 @@ extension DirectoryStore {
                 summary.misplaced += 1
                 find(.misplaced(residency.place))
             }
-            guard options.readsContent, let digest = file.sealed?.tag.contentDigest else { return }
+            guard options.readsContent, let digest = file.sealed?.tag.contentDigest else { return sideFileName }
             if try ContentDigests.of(file.descriptor, size: file.status.size).sha256 != digest {
                 summary.problems += 1
                 find(.contentDamaged)
             }
         case .absent, .notLocated: break
         }
+        return sideFileName
     }
 }
 
@@ -111,22 +150,58 @@ private struct Scan {
     let options: ScanOptions
     var summary = ScanSummary()
 
-    mutating func walk(_ path: [UInt8]) throws(StoreError) {
-        var names: [[UInt8]] = []
+    /// Side files that no object was seen to name so far.
+    private var unnamedSideFiles: Set<String> = []
+
+    init(store: DirectoryStore, options: ScanOptions) {
+        self.store = store
+        self.options = options
+    }
+
+    mutating func run() throws(StoreError) {
+        let oldest = FileTime.now().seconds - StoreLimits.sideFileRestSeconds
         do throws(SystemError) {
-            let folder = try store.root.openFolder(path)
-            var entries = FolderEntries()
-            try entries.read(folder) { (name, _) throws(SystemError) in
-                names.append(array(name))
-                return true
+            for name in try names(EscapedPath.internalFolder + Array("/side".utf8)) {
+                // A newer one may be that of an object on its way.
+                guard let status = try status(of: RelativePath(name), in: store.root.sides),
+                    status.modified.seconds < oldest
+                else { continue }
+                unnamedSideFiles.insert(String(decoding: name, as: UTF8.self))
             }
-            names.sort { $0.lexicographicallyPrecedes($1) }
         } catch { throw StoreError(error) }
-        for name in names where summary.isComplete {
+        try walk([])
+        guard summary.isComplete else { return }
+        for name in unnamedSideFiles.sorted() {
+            // It may have gone with its object while the scan ran.
+            guard (try? status(of: RelativePath(name), in: store.root.sides)) != .some(nil) else { continue }
+            report(EscapedPath.internalFolder + Array("/side/\(name)".utf8), .orphanedSideFile)
+        }
+    }
+
+    /// - Parameter path: of a folder; one that is gone by now has nothing in it.
+    private mutating func walk(_ path: [UInt8]) throws(StoreError) {
+        let found: [[UInt8]]
+        do throws(SystemError) {
+            found = try names(path)
+        } catch {
+            if error.code != ENOENT, error.code != ENOTDIR { report(path, .unreadable(code: error.code)) }
+            return
+        }
+        for name in found where summary.isComplete {
             let whole = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
             if whole == EscapedPath.internalFolder { continue }
             try visit(whole)
         }
+    }
+
+    private func names(_ path: [UInt8]) throws(SystemError) -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        var entries = FolderEntries()
+        try entries.read(try store.root.openFolder(path)) { (name, _) throws(SystemError) in
+            names.append(array(name))
+            return true
+        }
+        return names.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     private mutating func visit(_ path: [UInt8]) throws(StoreError) {
@@ -140,17 +215,34 @@ private struct Scan {
         switch kind {
         case .folder: try walk(path)
         case .file:
-            guard let key = EscapedPath.key(ofPath: path) else { return reportForeign(path) }
-            try store.inspect(key, options, &summary)
-            if summary.objects % 256 == 0, !options.progress(summary.objects) { summary.isComplete = false }
-        case .other: reportForeign(path)
+            guard let key = EscapedPath.key(ofPath: path) else { return report(path, .notAnObject) }
+            try inspect(key)
+        case .other: report(path, .notAnObject)
         case nil: break
         }
     }
 
-    private mutating func reportForeign(_ path: [UInt8]) {
+    /// Judges one object; what cannot be read is a finding and no end of the scan.
+    private mutating func inspect(_ key: ObjectKey) throws(StoreError) {
+        do throws(StoreError) {
+            if let name = try store.inspect(key, options, &summary) { unnamedSideFiles.remove(name) }
+        } catch {
+            switch error {
+            case .system(_, let code): report(key.utf8, .unreadable(code: code))
+            case .contentDamaged: report(key.utf8, .contentDamaged)
+            case .absent: break
+            case .permit, .untagged, .tagInvalid, .exists, .preconditionFailed, .sizeMismatch, .md5Mismatch,
+                .sha256Mismatch, .metadataTooLarge, .sealKeyMissing, .obstructed, .contended, .full, .closing,
+                .outOfTurn:
+                throw error
+            }
+        }
+        if summary.objects % 256 == 0, !options.progress(summary.objects) { summary.isComplete = false }
+    }
+
+    private mutating func report(_ name: [UInt8], _ problem: ScanFinding.Problem) {
         summary.problems += 1
-        options.finding(ScanFinding(name: path, problem: .notAnObject))
+        options.finding(ScanFinding(name: name, problem: problem))
     }
 }
 

@@ -32,6 +32,17 @@ final class DurableFolders: Sendable {
         }
     }
 
+    /// Knows nothing any more of a folder and its parents: one of them was found missing.
+    func forget(_ path: [UInt8]) {
+        state.withLock { state in
+            var path = path
+            while !path.isEmpty {
+                state.known.remove(path)
+                path = EscapedPath.split(path).folder
+            }
+        }
+    }
+
     /// Removes a folder if it is empty.
     func removeIfEmpty(
         _ name: RelativePath, path: [UInt8], in folder: borrowing FileDescriptor

@@ -208,6 +208,9 @@ final class SortedFolderCache: Sendable {
 
     init(bytesMax: Int) { self.bytesMax = bytesMax }
 
+    /// Folders in memory now.
+    var keptCount: Int { state.withLock { $0.kept.count } }
+
     /// The folder at `path`, from memory when it is as it was.
     func folder(_ path: [UInt8], _ descriptor: borrowing FileDescriptor) throws(SystemError) -> SortedFolder {
         let status = try descriptor.status()

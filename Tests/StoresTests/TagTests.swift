@@ -1,0 +1,340 @@
+import Foundation
+import OpenSSL
+import S3
+import TestSupport
+import Testing
+
+@testable import Residency
+@testable import Stores
+
+/// DESIGN section 4: the residency tag, its seal, and what becomes of an object without a sound one.
+@Suite struct TagTests {
+    private let virginian = ResidencyFacts(place: virginia, receivedSeconds: 1_700_000_000)
+
+    // MARK: - The seal
+
+    /// Python computes the whole of DESIGN section 4 from the file alone: the text's fields, the digests, and the HMAC over
+    /// label, text and key, each preceded by its length.
+    @Test(.enabled("python3 is not installed") { has("python3") }, arguments: ["a/b", "é/%/..", "-"])
+    func sealIsWhatTheDesignSays(_ name: String) throws {
+        let store = try TestStore()
+        let metadata = ObjectMetadata(
+            headers: [.contentType: bytes("message/rfc822")], userMetadata: [.init(name: bytes("n"), value: bytes("v"))]
+        )
+        try store.put(
+            key(name), bytes("content"), metadata: metadata,
+            residency: ResidencyFacts(place: dublin, receivedSeconds: 1_700_000_000))
+        let script = """
+            import base64, hashlib, hmac, os, struct, sys
+            path, name, seal_key = sys.argv[1], os.fsencode(sys.argv[2]), bytes.fromhex(sys.argv[3])
+            def b64(data): return base64.urlsafe_b64encode(data).rstrip(b'=')
+            content = open(path, 'rb').read()
+            text, rest = os.getxattr(path, 'user.bailiwick').split(b'\\n', 1)
+            said, seal = text.rsplit(b';', 1)
+            expected = b';'.join([b'v1', b'old', b'dub1', b'IE', b'1800000000', b'1700000000', b'%d' % len(content),
+                                  b64(hashlib.sha256(content).digest()), b64(hashlib.sha256(rest).digest())])
+            assert said == expected, (said, expected)
+            message = b''.join(struct.pack('>I', len(part)) + part for part in [b'bailiwick-tag-v1', said, name])
+            assert seal == b64(hmac.new(seal_key, message, hashlib.sha256).digest()), seal
+            records, at = [], 0
+            while at < len(rest):
+                kind, count = struct.unpack_from('>BI', rest, at)
+                records.append((kind, rest[at + 5:at + 5 + count]))
+                at += 5 + count
+            assert records == [(1, hashlib.md5(content).hexdigest().encode()), (3, b'message/rfc822'),
+                               (16, struct.pack('>I', 1) + b'nv')], records
+            print('sound')
+            """
+        let result = try run(
+            ["python3", "-c", script, store.file(key(name)), name, hexadecimal(oldKeyBytes)],
+            environment: ["PYTHONUTF8": "1"])
+        #expect(result.text == "sound\n", "\(result.errors)")
+    }
+
+    /// No single bit of a packed attribute can be changed, nor a byte added or cut off, without the object being refused.
+    @Test func everyBitIsBound() throws {
+        let store = try TestStore()
+        try store.put(
+            key("k"), bytes("content"),
+            metadata: ObjectMetadata(
+                headers: [.contentType: bytes("text/plain")],
+                userMetadata: [.init(name: bytes("n"), value: bytes("v"))],
+                tags: [.init(name: bytes("t"), value: bytes("w"))]),
+            completion: PutCompletion(
+                checksums: [StoredChecksum(algorithm: .crc32, value: [1, 2, 3, 4])], partSizes: [7]))
+        let value = try #require(try store.attribute(key("k")))
+        var problems: Set<TagProblem> = []
+        func refused(_ changed: [UInt8], _ what: String) throws {
+            try store.setAttribute(changed, key("k"))
+            let located = try store.locate(key("k"))
+            guard located.state == .tagInvalid, let problem = located.tagProblem, located.etag == nil else {
+                Issue.record("\(what) was accepted: \(located.state)")
+                return
+            }
+            problems.insert(problem)
+        }
+        for bit in 0..<value.count * 8 {
+            var changed = value
+            changed[bit / 8] ^= 1 << UInt8(bit % 8)
+            try refused(changed, "bit \(bit)")
+        }
+        for count in 0..<value.count { try refused(Array(value[..<count]), "the first \(count) bytes") }
+        for byte in [UInt8(0), 10, 59, 65] { try refused(value + [byte], "a byte more") }
+        #expect(problems == [.malformed, .unknownKey, .seal, .rest])
+        let located = try store.locate(key("k"))
+        #expect(throws: StoreError.tagInvalid(.rest)) { try store.open(located) }
+        #expect(throws: StoreError.tagInvalid(.rest)) { try store.describe(key("k")) }
+        #expect(try store.list().entries.isEmpty)
+        #expect(try store.list().excluded == 1)
+        try store.setAttribute(value, key("k"))
+        #expect(try store.get(key("k")) == bytes("content"))
+    }
+
+    @Test func anotherSizeIsRefused() throws {
+        let store = try TestStore()
+        try store.put(key("k"), bytes("content"))
+        for size in [0, 6, 8] {
+            #expect(truncate(store.file(key("k")), size) == 0)
+            #expect(try store.locate(key("k")).tagProblem == .size)
+        }
+        #expect(truncate(store.file(key("k")), 7) == 0)
+        #expect(try store.locate(key("k")).tagProblem == nil)
+    }
+
+    @Test func sideFilesAreBound() throws {
+        let store = try TestStore()
+        let metadata = ObjectMetadata(userMetadata: [.init(name: [97], value: [UInt8](repeating: 98, count: 9000))])
+        try store.put(key("k"), bytes("content"), metadata: metadata)
+        try store.put(key("other"), bytes("content"), metadata: metadata)
+        let value = try #require(try store.attribute(key("k")))
+        let side = try #require(
+            try store.internalNames("side").first { name in
+                hexadecimal(value).contains(name)
+            })
+        let path = store.path + "/%bailiwick/side/" + side
+        let content = try Data(contentsOf: URL(fileURLWithPath: path))
+        for changed in [content.dropLast(), content + [0], Data(content.reversed()), Data()] {
+            try changed.write(to: URL(fileURLWithPath: path))
+            #expect(try store.locate(key("k")).tagProblem == .sideFile)
+            #expect(throws: StoreError.tagInvalid(.sideFile)) { try store.get(key("k")) }
+        }
+        try FileManager.default.removeItem(atPath: path)
+        #expect(try store.locate(key("k")).tagProblem == .sideFile)
+        try content.write(to: URL(fileURLWithPath: path))
+        #expect(try store.describe(key("k")).userMetadata == metadata.userMetadata)
+    }
+
+    /// Texts that are no tag: each is refused as what it is.
+    @Test(arguments: [
+        ("", TagProblem.malformed), ("v1", .malformed), ("v2;old;dub1;IE;1;1;7;-;R;S", .malformed),
+        ("v1;old;dub1;IE;1;1;7;-;R;S;", .malformed), ("v1;;dub1;IE;1;1;7;-;R;S", .malformed),
+        ("v1;none;dub1;IE;1;1;7;-;R;S", .unknownKey), ("v1;old;nowhere;IE;1;1;7;-;R;S", .unknownKey),
+        ("v1;old;dub 1;IE;1;1;7;-;R;S", .malformed), ("v1;none;dub1;ie;1;1;7;-;R;S", .malformed),
+        ("v1;us;dub1;IE;1;1;7;-;R;S", .unknownKey), ("v1;old;iad1;US;1;1;7;-;R;S", .unknownKey),
+        ("v1;old;dub1;IE;1;1;7;-;R;S", .seal), ("v1;old;dub1;IE;1;1;7;-;R;", .seal),
+    ])
+    func textsThatAreNoTag(_ text: String, _ problem: TagProblem) throws {
+        let store = try TestStore()
+        try store.plant(key("k"), bytes("content"))
+        try store.setAttribute(bytes(text + "\n"), key("k"))
+        #expect(try store.locate(key("k")).tagProblem == problem)
+    }
+
+    /// What is rightly sealed but not of the form: numbers with a sign, a leading zero or 19 digits, other jurisdictions.
+    @Test(arguments: ["01", "+1", "-1", "", "1000000000000000000", "0x1", "１"])
+    func sealedNumbersOfAnotherForm(_ number: String) throws {
+        for fields in ["\(number);1;7;-", "1;\(number);7;-", "1;1;\(number);-", "1;1;7;\(number)"] {
+            let rest = StoredRest(etag: "e").packedCore()
+            var text = bytes("v1;old;dub1;IE;\(fields);")
+            Base64URL.append(SHA256Digest(hashing: rest), to: &text)
+            let seal = try HMACKey(oldKeyBytes).authenticate(parts: [bytes("bailiwick-tag-v1"), text, bytes("k")])
+            text.append(UInt8(ascii: ";"))
+            Base64URL.append(seal, to: &text)
+            #expect(throws: TagProblem.malformed, "\(fields)") {
+                try SealedObject.judge(text + [10] + rest, size: 7, binding: bytes("k"), keyring: keyring())
+            }
+        }
+    }
+
+    // MARK: - Keys
+
+    @Test func keyRotation() throws {
+        let store = try TestStore(keyring: keyring(dublin: ["old"]))
+        try store.put(key("a"), bytes("a"))
+        let rotated = TestStore(store, keyring: keyring(dublin: ["new", "old"]))
+        #expect(try rotated.get(key("a")) == bytes("a"), "the old key still verifies")
+        try rotated.put(key("b"), bytes("b"))
+        #expect(try keyID(rotated, key("b")) == "new", "the first key seals")
+        #expect(try store.locate(key("b")).tagProblem == .unknownKey)
+        let retired = TestStore(store, keyring: keyring(dublin: ["new"]))
+        #expect(try retired.get(key("b")) == bytes("b"))
+        #expect(try retired.locate(key("a")).tagProblem == .unknownKey)
+        #expect(throws: StoreError.tagInvalid(.unknownKey)) { try retired.get(key("a")) }
+        #expect(
+            try rotated.reseal(key("a")).before == .tagged(ResidencyFacts(place: dublin, receivedSeconds: now.seconds)))
+        #expect(try keyID(rotated, key("a")) == "new")
+        #expect(try retired.get(key("a")) == bytes("a"))
+    }
+
+    /// The same id with other bytes is another key.
+    @Test func anotherKeyOfTheSameName() throws {
+        let store = try TestStore()
+        try store.put(key("a"), bytes("a"))
+        let other = TestStore(store, keyring: SealKeyring([(dublin, [sealKey("old", newKeyBytes)])]))
+        #expect(try other.locate(key("a")).tagProblem == .seal)
+    }
+
+    @Test func noKeyToSealWith() throws {
+        let store = try TestStore(keyring: keyring(virginia: false))
+        #expect(throws: StoreError.sealKeyMissing(virginia.datacenter)) {
+            try store.put(key("a"), bytes("a"), residency: virginian)
+        }
+        #expect(try store.locate(key("a")).state == .absent)
+    }
+
+    // MARK: - Tags of other objects
+
+    @Test func aTagOfAnotherObject() throws {
+        let store = try TestStore()
+        try store.put(key("a"), bytes("same"))
+        try store.put(key("b"), bytes("same"))
+        let (a, b) = (try #require(try store.attribute(key("a"))), try #require(try store.attribute(key("b"))))
+        try store.setAttribute(a, key("b"))
+        #expect(try store.locate(key("b")).tagProblem == .seal)
+        #expect(throws: StoreError.tagInvalid(.seal)) { try store.get(key("b")) }
+        // Half of one and half of the other.
+        let cut = try #require(a.firstIndex(of: 10))
+        try store.put(key("b"), bytes("same"), completion: PutCompletion(etag: "other-1"))
+        let other = try #require(try store.attribute(key("b")))
+        try store.setAttribute(Array(b[..<cut]) + other[(try #require(other.firstIndex(of: 10)))...], key("b"))
+        #expect(try store.locate(key("b")).tagProblem == .rest)
+        // A file that is moved takes its tag along and is refused under its new name.
+        #expect(rename(store.file(key("a")), store.path + "/c") == 0)
+        #expect(try store.locate(key("c")).tagProblem == .seal)
+        let outcome = try store.reseal(key("c"))
+        #expect(outcome.before == .tagInvalid && outcome.residency.place == dublin)
+        #expect(try #require(outcome.textBefore).hasPrefix("v1;old;dub1;IE;"))
+        #expect(try store.get(key("c")) == bytes("same"))
+        // Bytes changed behind the tag are found by content scans, and a reseal takes them as they are.
+        try overwrite(store.file(key("c")), bytes("SAME"))
+        #expect(try store.scan().findings == [ScanFinding(name: bytes("b"), problem: .tagInvalid(.rest))])
+        #expect(try store.scan(readsContent: true).findings.last?.problem == .contentDamaged)
+        try store.reseal(key("c"))
+        #expect(try store.scan(readsContent: true).summary.problems == 1)
+        #expect(try store.describe(key("c")).etag == (try store.put(key("d"), bytes("SAME")).etag))
+    }
+
+    /// An object moved between buckets keeps its owner: its tag is sound wherever that datacenter's key is held.
+    @Test func misplacedObjects() throws {
+        let irish = try TestStore()
+        let american = try TestStore(place: virginia)
+        try irish.put(key("k"), bytes("mail"), residency: .init(place: dublin, receivedSeconds: 1_600_000_000))
+        let value = try #require(try irish.attribute(key("k")))
+        try american.plant(key("k"), bytes("mail"))
+        try american.setAttribute(value, key("k"))
+        let irishFacts = ResidencyFacts(place: dublin, receivedSeconds: 1_600_000_000)
+        #expect(try american.locate(key("k")).state == .tagged(irishFacts))
+        let (summary, findings) = try american.scan(readsContent: true)
+        #expect(findings == [ScanFinding(name: bytes("k"), problem: .misplaced(dublin))])
+        #expect(summary.misplaced == 1 && summary.problems == 0)
+        let without = TestStore(
+            american, place: virginia, keyring: SealKeyring([(virginia, [sealKey("us", virginianKeyBytes)])]))
+        #expect(try without.locate(key("k")).tagProblem == .unknownKey)
+        let outcome = try american.reseal(key("k"))
+        #expect(outcome.before == .tagged(irishFacts))
+        #expect(outcome.residency == ResidencyFacts(place: virginia, receivedSeconds: 1_600_000_000), "copies keep it")
+        #expect(try american.scan(readsContent: true).findings == [])
+        #expect(try without.get(key("k")) == bytes("mail"))
+        #expect(throws: StoreError.absent) { try american.reseal(key("nothing")) }
+    }
+
+    /// Sealing again keeps what the client said of the object, wherever that is stored.
+    @Test(arguments: [100, 9000])
+    func resealKeepsMetadata(_ count: Int) throws {
+        let store = try TestStore()
+        let metadata = ObjectMetadata(
+            headers: [.contentType: bytes("message/rfc822")],
+            userMetadata: [.init(name: [97], value: [UInt8](repeating: 98, count: count))],
+            tags: [.init(name: bytes("t"), value: bytes("w"))])
+        try store.put(
+            key("k"), bytes("content"), metadata: metadata, completion: PutCompletion(etag: "abc-1", partSizes: [7]))
+        for ids in [["new", "old"], ["new"]] {
+            // Sealed under a key that verifies, and then under one that does not any more.
+            let rotated = TestStore(store, keyring: keyring(dublin: ids))
+            if ids == ["new"] { try store.setAttribute(try resealedByOld(store), key("k")) }
+            try rotated.reseal(key("k"))
+            let facts = try rotated.describe(key("k"))
+            #expect(facts.headers == metadata.headers && facts.tags == metadata.tags)
+            #expect(facts.userMetadata == metadata.userMetadata)
+            #expect(facts.etag == "abc-1" && facts.partSizes == [7])
+        }
+    }
+
+    /// The attribute of `k` as the first key seals it.
+    private func resealedByOld(_ store: TestStore) throws -> [UInt8] {
+        try TestStore(store, keyring: keyring(dublin: ["old", "new"])).reseal(key("k"))
+        return try #require(try store.attribute(key("k")))
+    }
+
+    @Test func resealLeavesNoSideFileBehind() throws {
+        let store = try TestStore()
+        let metadata = ObjectMetadata(userMetadata: [.init(name: [97], value: [UInt8](repeating: 98, count: 9000))])
+        try store.put(key("k"), bytes("content"), metadata: metadata)
+        for _ in 0..<3 { try store.reseal(key("k")) }
+        #expect(try store.internalNames("side").count == 1)
+        #expect(try store.describe(key("k")).userMetadata == metadata.userMetadata)
+    }
+
+    // MARK: - Untagged objects
+
+    @Test func untaggedIsRefused() throws {
+        let store = try TestStore()
+        try store.plant(key("a/k"), bytes("mail"))
+        let located = try store.locate(key("a/k"))
+        #expect(located.state == .untagged && located.etag == nil && located.size == 4)
+        #expect(throws: StoreError.untagged) { try store.open(located) }
+        #expect(throws: StoreError.untagged) { try store.describe(key("a/k")) }
+        let refused = try store.list()
+        #expect(refused.entries == [] && refused.excluded == 1)
+        let shown = try store.list(admission: homeAdmission(untagged: .adopt))
+        #expect(shown.entries.map(\.key) == [key("a/k")] && shown.entries[0].etag == nil)
+        #expect(try store.list(admission: nil).entries == [], "without an admission nothing is shown")
+        #expect(try store.put(key("a/k"), bytes("new")).replaced)
+        #expect(try store.get(key("a/k")) == bytes("new"))
+    }
+
+    @Test func untaggedIsAdopted() throws {
+        let store = try TestStore()
+        try store.plant(key("a/k"), bytes("mail"))
+        let received = Date(timeIntervalSince1970: 1_500_000_000)
+        try FileManager.default.setAttributes([.modificationDate: received], ofItemAtPath: store.file(key("a/k")))
+        let located = try store.locate(key("a/k"))
+        let adopted = try store.adopt(located)
+        #expect(adopted.state == .tagged(ResidencyFacts(place: dublin, receivedSeconds: 1_500_000_000)))
+        #expect(adopted.identity == located.identity)
+        #expect(try store.read(try store.open(adopted)) == bytes("mail"))
+        #expect(throws: StoreError.untagged, "what was located before is what it was") { try store.open(located) }
+        #expect(try store.locate(key("a/k")).state == adopted.state)
+        #expect(throws: StoreError.outOfTurn) { try store.adopt(adopted) }
+        #expect(throws: StoreError.absent) { try store.adopt(try store.locate(key("nothing"))) }
+        #expect(try store.scan(readsContent: true).findings == [])
+    }
+
+    /// Two requests met the untagged object at once: both go on with the one tag.
+    @Test func adoptedTwiceAtOnce() throws {
+        let store = try TestStore()
+        try store.plant(key("k"), bytes("mail"))
+        let (first, second) = (try store.locate(key("k")), try store.locate(key("k")))
+        let adopted = try store.adopt(first)
+        let value = try store.attribute(key("k"))
+        let again = try store.adopt(second)
+        #expect(again.state == adopted.state && again.identity == second.identity)
+        #expect(try store.read(try store.open(again)) == bytes("mail"))
+        #expect(try store.attribute(key("k")) == value)
+    }
+
+    private func keyID(_ store: TestStore, _ key: ObjectKey) throws -> String {
+        let value = try #require(try store.attribute(key))
+        return try ResidencyTag.parseUnverified(Array(value.prefix { $0 != 10 }).span).keyID.text
+    }
+}
