@@ -60,6 +60,10 @@ let package = Package(
             dependencies: ["OpenSSL", "JSON", "Residency", "Tokens", .product(name: "TOMLKit", package: "TOMLKit")],
             swiftSettings: settings),
         .target(
+            name: "Audit",
+            dependencies: ["OpenSSL", "JSON", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings"],
+            swiftSettings: settings),
+        .target(
             name: "Gateway",
             dependencies: [
                 "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings",
@@ -77,7 +81,7 @@ let package = Package(
             name: "bailiwick",
             dependencies: [
                 "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings",
-                nioCore,
+                "Audit", nioCore,
                 nioPosix, arguments,
             ],
             swiftSettings: settings),
@@ -87,6 +91,9 @@ let package = Package(
         test("Residency"),
         test("Tokens", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
+        test(
+            "Audit",
+            ["OpenSSL", "JSON", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings", "TestSupport"]),
         .testTarget(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "Residency", "TestSupport"],
