@@ -35,7 +35,12 @@ struct Scope {
         let bucket = store.bucket.text
         switch (entry.object, entry.prefix) {
         case (let object?, nil):
-            try Self.compare(entry, rule, object, bucket, reveal)
+            // Where the key is known, the mailbox is.
+            if case .name(let name) = reveal.object(object, bucket: bucket), let key = ObjectKey(utf8: name) {
+                try Self.compare(entry, rule.mailbox(of: key), of: "object", name, bucket, reveal)
+                self.init([rule.scope(of: key)])
+                return
+            }
             guard let mailbox = entry.mailbox else {
                 self.init([.nobody])
                 return
@@ -113,16 +118,6 @@ struct Scope {
                 )
             }
         }
-    }
-
-    /// Where the key that was asked for is known, the mailbox is its.
-    private static func compare(
-        _ entry: DecisionEntry, _ rule: MailboxRule, _ object: String, _ bucket: String, _ reveal: Reveal
-    ) throws(Contradiction) {
-        guard case .name(let name) = reveal.object(object, bucket: bucket), let key = ObjectKey(utf8: name) else {
-            return
-        }
-        try compare(entry, rule.mailbox(of: key), of: "object", name, bucket, reveal)
     }
 
     private static func compare(

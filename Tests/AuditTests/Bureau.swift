@@ -126,6 +126,7 @@ final class Bureau: Sendable {
 
     private func scope(_ request: Request) -> MailboxScope {
         let rule = MailboxRule(settings.stores.first { $0.bucket.text == request.bucket }!.mailbox)!
+        if request.access == .none { return .nobody }
         if request.isListing { return rule.scope(ofPrefix: Array(request.target.utf8)) }
         return ObjectKey(utf8: Array(request.target.utf8)).map(rule.scope(of:)) ?? .nobody
     }
