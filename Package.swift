@@ -60,6 +60,10 @@ let package = Package(
             dependencies: ["OpenSSL", "JSON", "Residency", "Tokens", .product(name: "TOMLKit", package: "TOMLKit")],
             swiftSettings: settings),
         .target(
+            name: "Audit",
+            dependencies: ["OpenSSL", "JSON", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings"],
+            swiftSettings: settings),
+        .target(
             name: "Gateway",
             dependencies: [
                 "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings",
@@ -77,7 +81,7 @@ let package = Package(
             name: "bailiwick",
             dependencies: [
                 "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings",
-                nioCore,
+                "Audit", nioCore,
                 nioPosix, arguments,
             ],
             swiftSettings: settings),
@@ -93,6 +97,9 @@ let package = Package(
         test("Settings", ["Residency", "TestSupport"]),
         test("Gateway", ["DecisionLog", "Residency", "Settings"]),
         test("Stores", ["OpenSSL", "JSON", "S3", "Residency", "DecisionLog", nioCore, nioPosix, "TestSupport"]),
+        test(
+            "Audit",
+            ["OpenSSL", "JSON", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings", "TestSupport"]),
         .testTarget(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "Residency", "TestSupport"],

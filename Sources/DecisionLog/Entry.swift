@@ -10,6 +10,8 @@ package struct DecisionEntry: Sendable {
     package var reason: Reason
     package var operation: Operation
     package var access: Access
+    /// The caller put a condition on an entity tag: `data` says so (`EntryData`).
+    package var hasEntityTagCondition = false
     package var principal: PrincipalName?
     /// Datacenter names.
     package var office: DatacenterName?
@@ -70,7 +72,7 @@ package struct DecisionEntry: Sendable {
         line.append(contentsOf: #"","operation":""#.utf8)
         line.append(contentsOf: operation.rawValue.utf8)
         line.append(contentsOf: #"","data":""#.utf8)
-        line.append(contentsOf: access.entryName.utf8)
+        line.append(contentsOf: EntryData(access, hasEntityTagCondition: hasEntityTagCondition).rawValue.utf8)
         line.append(contentsOf: #"","principal":"#.utf8)
         JSONText.append(optional: principal?.text, to: &line)
         field(#","office":"#, office?.text, &line)
@@ -239,19 +241,6 @@ package struct EventEntry: Sendable {
             }
         }
         line.append(UInt8(ascii: "}"))
-    }
-}
-
-extension Access {
-    /// What an entry's `data` says.
-    package var entryName: String {
-        switch self {
-        case .content: "content"
-        case .traffic: "traffic"
-        case .write: "write"
-        case .delete: "delete"
-        case .none: "none"
-        }
     }
 }
 

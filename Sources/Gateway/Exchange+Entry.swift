@@ -12,6 +12,7 @@ extension Exchange {
             time: time, gateway: service.name, request: id.text, reason: decision.reason,
             operation: request?.operation ?? .other, access: request?.access ?? .none,
             address: connection.address.description, policy: service.policy)
+        entry.hasEntityTagCondition = request?.conditions.hasEntityTag ?? false
         entry.principal = principal?.settings.name
         entry.office = principal?.settings.office.datacenter
         if case .datacenter(let place) = connection.location(in: service.settings) { entry.location = place.datacenter }

@@ -7,6 +7,17 @@ package struct NamedKey: Hashable, Sendable {
     package let id: String
     /// 32 bytes.
     package let bytes: [UInt8]
+
+    /// Reads a key file; nil when it is not such a line.
+    package init?(file: [UInt8]) {
+        let lines = String(decoding: file, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+        let parts =
+            lines.first?.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) ?? []
+        guard lines.count == 1, parts.count == 2, let key = Base64.standard.decode(parts[1]), key.count == 32,
+            Name<NamedKey>(parts[0]) != nil
+        else { return nil }
+        (id, bytes) = (parts[0], key)
+    }
 }
 
 /// Reads the files that settings name.
@@ -88,18 +99,13 @@ extension Section {
     func namedKeys(_ name: String) -> [NamedKey] {
         strings(name).enumerated().compactMap { index, path in
             guard let bytes = file(path, for: "\(name)[\(index)]", isPrivate: true) else { return nil }
-            let line = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
-            let parts =
-                line.first?.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) ?? []
-            guard line.count == 1, parts.count == 2, let key = Base64.standard.decode(parts[1]), key.count == 32,
-                Name<NamedKey>(parts[0]) != nil
-            else {
+            guard let key = NamedKey(file: bytes) else {
                 problem(
                     "\(name)[\(index)]",
                     "\(path) is not one line KEYID:base64(32 bytes); make one with `bailiwick keys new`")
                 return nil
             }
-            return NamedKey(id: parts[0], bytes: key)
+            return key
         }
     }
 }

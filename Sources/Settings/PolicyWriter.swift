@@ -72,11 +72,10 @@ enum PolicyWriter {
             ("deny_list", loaded.denyList.map(text) ?? .null),
             ("lifetime_max_hours", .integer(loaded.issuer.lifetimeHoursMax)),
             ("prefixes", .bool(loaded.issuer.allowsPrefixes)),
+            // The defaults are written out: what they are is this version's business, and an auditor may run another.
             (
                 "instruments",
-                loaded.instruments.map { instruments in
-                    object(instruments.map { ($0.name, strings(names(of: $0.data))) })
-                } ?? .null
+                object(loaded.issuer.instruments.all.map { ($0.name.text, strings(names(of: $0.data))) })
             ),
         ])
     }

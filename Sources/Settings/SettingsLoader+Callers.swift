@@ -8,7 +8,6 @@ struct LoadedIssuer {
     let keySet: [UInt8]
     let revocations: [UInt8]?
     let denyList: [UInt8]?
-    let instruments: [(name: String, data: DataClasses)]?
 }
 
 // Who issues authorizations, and who calls.
@@ -87,8 +86,7 @@ extension SettingsLoader {
         let issuer = Issuer(
             id: id, jurisdictions: Set(codes), keys: keys, lifetimeHoursMax: Int64(hours), allowsPrefixes: prefixes,
             instruments: instruments.map { Instruments($0) } ?? .defaults, revocations: list, denied: deniedTokens)
-        return LoadedIssuer(
-            issuer: issuer, keySet: keySet, revocations: revocations, denyList: denied, instruments: instruments)
+        return LoadedIssuer(issuer: issuer, keySet: keySet, revocations: revocations, denyList: denied)
     }
 
     private func readInstruments(_ section: Section) -> [(name: String, data: DataClasses)]? {

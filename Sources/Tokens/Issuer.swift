@@ -58,6 +58,13 @@ package struct Instruments: Sendable {
 
     package func opens(_ instrument: JSONString) -> DataClasses { opened[instrument] ?? [] }
 
+    /// All that are listed, in the order of their names' bytes.
+    package var all: [(name: JSONString, data: DataClasses)] {
+        opened.map { (name: $0.key, data: $0.value) }.sorted {
+            $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
+        }
+    }
+
     /// DESIGN section 5. A subpoena opens nothing that a mailbox store holds (18 U.S.C. 2703; Stored Communications Act).
     package static let defaults = Instruments([
         "warrant": [.traffic, .content], "mlat": [.traffic, .content],

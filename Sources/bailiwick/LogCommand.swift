@@ -8,7 +8,7 @@ internal import Residency
 struct LogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "Verifies and reads the decision log, offline, on a log folder or a copy of one.",
-        subcommands: [LogVerify.self, LogQuery.self, LogKey.self])
+        subcommands: [LogVerify.self, LogAuditCommand.self, LogQuery.self, LogKey.self])
 }
 
 /// `bailiwick log verify`.

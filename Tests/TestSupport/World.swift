@@ -80,6 +80,14 @@ package final class World: @unchecked Sendable {
         _ who: String?, from address: String, _ path: String, at port: Int? = nil, _ arguments: String...,
         body: Data? = nil
     ) throws -> Answer {
+        try curl(who, from: address, path, at: port, arguments: arguments, body: body)
+    }
+
+    /// The same, with curl's arguments in a list.
+    package func curl(
+        _ who: String?, from address: String, _ path: String, at port: Int? = nil, arguments: [String],
+        body: Data? = nil
+    ) throws -> Answer {
         let out = folder("answer-\(UUID().uuidString)")
         defer { for suffix in [".head", ".body"] { try? FileManager.default.removeItem(atPath: out + suffix) } }
         var command = [

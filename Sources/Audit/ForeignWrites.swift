@@ -1,0 +1,88 @@
+internal import DecisionLog
+internal import Residency
+
+/// What the log tells of writes from abroad before an entry: how many a principal was refused as overwrites (DESIGN 3.7), and which
+/// deliveries another writer came before.
+struct ForeignWrites {
+    private struct Delivery {
+        let index: UInt64
+        let entry: DecisionEntry
+        /// The completion says that it was withdrawn.
+        var isWithdrawn = false
+        /// The entry that says that it was.
+        var refusal: UInt64?
+    }
+
+    /// Answers in a minute after which foreign writes are suspended.
+    private static let overwritesPerMinute = 10
+
+    /// Minutes of the last overwrites, by principal.
+    private var overwrites: [PrincipalName: [Int64]] = [:]
+    private var deliveries: [String: Delivery] = [:]
+    private var requests: [UInt64: String] = [:]
+
+    /// Whether foreign writes of the entry's principal were suspended: what the log tells first, what it cannot exclude after it.
+    /// An answer is counted when it is durable, which may be in the minute after its entry's time.
+    func suspension(at entry: DecisionEntry) -> [Bool] {
+        guard let principal = entry.principal, let minutes = overwrites[principal] else { return [false] }
+        let minute = entry.time.seconds / 60
+        if minutes.count(where: { $0 == minute }) >= Self.overwritesPerMinute { return [true, false] }
+        return minutes.count(where: { $0 >= minute - 1 }) >= Self.overwritesPerMinute ? [false, true] : [false]
+    }
+
+    /// Is the entry the second decision of a delivery that another writer came before? The first one is withdrawn then.
+    func explains(_ entry: DecisionEntry) -> Bool {
+        guard entry.reason == .foreignOverwrite, entry.size == nil, entry.authorizations.isEmpty,
+            let first = deliveries[entry.request], first.refusal == nil
+        else { return false }
+        return first.entry.principal == entry.principal && first.entry.store == entry.store
+            && first.entry.object == entry.object && first.entry.operation == entry.operation
+            && first.entry.crossed == entry.crossed && first.entry.policy == entry.policy && !entry.isMisplaced
+    }
+
+    /// Takes a decision that was decided again.
+    mutating func take(_ entry: DecisionEntry, at index: UInt64) {
+        switch entry.reason {
+        case .delivery:
+            deliveries[entry.request] = Delivery(index: index, entry: entry)
+            requests[index] = entry.request
+        case .foreignOverwrite:
+            if let principal = entry.principal {
+                let minute = entry.time.seconds / 60
+                overwrites[principal, default: []].removeAll { $0 < minute - 1 }
+                overwrites[principal, default: []].append(minute)
+            }
+            guard explains(entry), var first = deliveries[entry.request] else { return }
+            first.refusal = index
+            deliveries[entry.request] = first
+            if first.isWithdrawn { forget(first) }
+        default: break
+        }
+    }
+
+    /// Takes what became of a decision.
+    /// - Returns: the entry that said that this one was withdrawn, where it was not.
+    mutating func complete(_ index: UInt64, withdrawn: Bool) -> UInt64? {
+        guard let request = requests[index], var first = deliveries[request] else { return nil }
+        guard withdrawn else {
+            forget(first)
+            return first.refusal
+        }
+        first.isWithdrawn = true
+        deliveries[request] = first
+        if first.refusal != nil { forget(first) }
+        return nil
+    }
+
+    /// The gateway was started again: it had counted nothing, and nothing of before is answered.
+    mutating func restart() {
+        overwrites = [:]
+        deliveries = [:]
+        requests = [:]
+    }
+
+    private mutating func forget(_ delivery: Delivery) {
+        deliveries[delivery.entry.request] = nil
+        requests[delivery.index] = nil
+    }
+}

@@ -1,0 +1,84 @@
+internal import DecisionLog
+package import OpenSSL
+package import Settings
+
+/// Finds names behind pseudonyms, for whoever holds the key: a pseudonym is compared with that of every name that is known, which
+/// are those that tokens name and those that the auditor gives.
+package final class Reveal {
+    enum Finding: Hashable {
+        case noKey
+        /// The key is held, and the name is none that is known.
+        case unknown
+        case name([UInt8])
+    }
+
+    private struct Place: Hashable {
+        let keyID: String
+        let field: String
+        let bucket: String
+        /// What stands before the mailbox in a key of the store.
+        let folders: [UInt8]
+    }
+
+    private struct Table {
+        var names: [String: [UInt8]] = [:]
+        /// How many of the known names it holds.
+        var count = 0
+    }
+
+    private let keys: [String: Pseudonymizer]
+    private var known: [[UInt8]] = []
+    private var isKnown: Set<[UInt8]> = []
+    private var tables: [Place: Table] = [:]
+
+    /// - Parameters:
+    ///   - keys: pseudonym keys; none for an audit without revealing.
+    ///   - names: candidates: mailboxes, keys or prefixes.
+    package init(keys: [NamedKey], names: [[UInt8]]) throws(OpenSSLError) {
+        var made: [String: Pseudonymizer] = [:]
+        for key in keys { made[key.id] = Pseudonymizer(keyID: key.id, key: try HMACKey(key.bytes)) }
+        self.keys = made
+        for name in names { add(name) }
+    }
+
+    /// Takes one more candidate.
+    func add(_ name: [UInt8]) { if isKnown.insert(name).inserted { known.append(name) } }
+
+    /// Is the pseudonym that of this value? nil where its key is not held.
+    func isPseudonym(_ pseudonym: String, of value: [UInt8], _ field: StaticString, bucket: String) -> Bool? {
+        keys[Self.keyID(pseudonym)].map { $0.pseudonym(field, bucket: bucket, value) == pseudonym }
+    }
+
+    func mailbox(_ pseudonym: String, bucket: String) -> Finding { find(pseudonym, "mailbox", bucket, [], Self.itself) }
+
+    func object(_ pseudonym: String, bucket: String) -> Finding { find(pseudonym, "object", bucket, [], Self.itself) }
+
+    /// - Parameter folders: the literal folders of the store's mailbox rule, with their last slash.
+    func prefix(_ pseudonym: String, bucket: String, folders: [UInt8]) -> Finding {
+        find(pseudonym, "prefix", bucket, folders) { name in
+            let slash = [UInt8(ascii: "/")]
+            return [name, folders + name, folders + name + slash, name + slash]
+        }
+    }
+
+    private func find(
+        _ pseudonym: String, _ field: StaticString, _ bucket: String, _ folders: [UInt8],
+        _ candidates: ([UInt8]) -> [[UInt8]]
+    ) -> Finding {
+        let keyID = Self.keyID(pseudonym)
+        guard let key = keys[keyID] else { return .noKey }
+        let place = Place(keyID: keyID, field: field.description, bucket: bucket, folders: folders)
+        // Taken out while it changes, lest the dictionary be copied.
+        var table = tables.removeValue(forKey: place) ?? Table(names: [key.pseudonym(field, bucket: bucket, []): []])
+        for name in known[table.count...] {
+            for value in candidates(name) { table.names[key.pseudonym(field, bucket: bucket, value)] = value }
+        }
+        table.count = known.count
+        defer { tables[place] = table }
+        return table.names[pseudonym].map { .name($0) } ?? .unknown
+    }
+
+    private static func itself(_ name: [UInt8]) -> [[UInt8]] { [name] }
+
+    static func keyID(_ pseudonym: String) -> String { String(pseudonym.prefix { $0 != ":" }) }
+}
