@@ -14,13 +14,18 @@ enum LogArguments {
         }
     }
 
-    static func checkpoint(_ path: String, _ verifier: NoteVerifier) throws -> Checkpoint {
+    /// A checkpoint that somebody kept, signed by one of these.
+    static func checkpoint(_ path: String, _ verifiers: [NoteVerifier]) throws -> Checkpoint {
         let bytes = try KeyFiles.read(path)
         do throws(NoteError) {
             let note = try SignedNote(bytes)
-            try note.verify(by: verifier)
-            return try Checkpoint(text: note.text)
-        } catch { throw ValidationError("--since \(path) is no checkpoint signed by \(verifier.name).") }
+            let checkpoint = try Checkpoint(text: note.text)
+            guard let own = verifiers.first(where: { $0.name == checkpoint.origin }) else {
+                throw .unsigned(by: verifiers.map(\.name).joined(separator: ", "))
+            }
+            try note.verify(by: own)
+            return checkpoint
+        } catch { throw ValidationError("--since \(path) \(error.words).") }
     }
 
     /// The keys of `--reveal-key` files: one line `KEYID:base64(32 bytes)` each.

@@ -4,5 +4,5 @@ internal import ArgumentParser
 struct LogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "Verifies and reads the decision log, offline, on a log folder or a copy of one.",
-        subcommands: [LogVerify.self, LogQuery.self, LogKey.self])
+        subcommands: [LogVerify.self, LogQuery.self, LogFollow.self, LogProve.self, LogCheckProof.self, LogKey.self])
 }
