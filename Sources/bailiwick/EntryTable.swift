@@ -48,7 +48,7 @@ struct EntryTable {
     }
 
     /// A log may come from a stranger: nothing in it drives the terminal.
-    private static func printable(_ text: String) -> String {
+    static func printable(_ text: String) -> String {
         String(
             text.unicodeScalars.map {
                 $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "\u{FFFD}" : Character($0)
