@@ -85,6 +85,18 @@ package enum NoteError: Error, Hashable, Sendable {
     /// No signature by that name and key.
     case unsigned(by: String)
     case badSignature(by: String)
+
+    /// For a person, after the name of the file.
+    package var words: String {
+        switch self {
+        case .malformedKey: "the key is malformed"
+        case .malformedNote: "is no signed note"
+        case .malformedCheckpoint: "is no checkpoint"
+        case .signingFailed: "signing failed"
+        case .unsigned(let name): "is not signed by \(name)"
+        case .badSignature(let name): "the signature of \(name) does not verify"
+        }
+    }
 }
 
 /// A text and its signature lines (C2SP signed-note).

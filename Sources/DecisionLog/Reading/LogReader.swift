@@ -4,26 +4,35 @@ internal import JSON
 package struct LogReader: Sendable {
     package let checkpoint: Checkpoint
     package let note: SignedNote
+    /// The signed note as it stands in the file.
+    package let noteBytes: [UInt8]
+    /// Entries before this one were pruned; 0 where none were (tlog-tiles, "Pruning").
+    package let minimumIndex: UInt64
     let files: LogFolder
 
     /// - Parameter verifier: who must have signed the checkpoint; nil to read without verifying.
     package init(folder: String, verifier: NoteVerifier?) throws(LogFault) {
         files = LogFolder(path: folder)
-        let bytes: [UInt8]
         do throws(LogSystemError) {
             guard let read = try files.read("checkpoint") else {
                 throw LogSystemError(call: "open", path: folder + "/checkpoint", code: 2)
             }
-            bytes = read
+            noteBytes = read
         } catch { throw LogFault(file: "checkpoint", what: "\(error)") }
         do throws(NoteError) {
-            note = try SignedNote(bytes)
+            note = try SignedNote(noteBytes)
             if let verifier { try note.verify(by: verifier) }
             checkpoint = try Checkpoint(text: note.text)
-        } catch { throw LogFault(file: "checkpoint", what: Self.words(error)) }
+        } catch { throw LogFault(file: "checkpoint", what: error.words) }
         if let verifier, checkpoint.origin != verifier.name {
             throw LogFault(
                 file: "checkpoint", what: "the origin is \(checkpoint.origin), the key is of \(verifier.name)")
+        }
+        minimumIndex = try MinimumIndex.read(files)
+        guard minimumIndex <= checkpoint.size else {
+            throw LogFault(
+                file: MinimumIndex.file,
+                what: "says \(minimumIndex), the checkpoint covers \(checkpoint.size) entries only")
         }
     }
 
@@ -39,16 +48,27 @@ package struct LogReader: Sendable {
 
     package var bundleCount: UInt64 { (checkpoint.size + 255) / 256 }
 
-    /// Calls `body` with each entry's index and line, in order.
+    /// One entry's bytes. `index` is below the checkpoint's size.
+    package func entry(_ index: UInt64) throws(LogFault) -> [UInt8] {
+        guard index < checkpoint.size else {
+            throw LogFault(file: "checkpoint", what: "covers \(checkpoint.size) entries: there is no entry \(index)")
+        }
+        try requireKept(index)
+        let (_, bytes, entries) = try bundle(index / 256)
+        return Array(bytes[entries[Int(index % 256)]])
+    }
+
+    /// Calls `body` with each entry's index and line, in order. Begins at the first entry that was not pruned.
     package func forEachEntry(from first: UInt64 = 0, _ body: (UInt64, [UInt8]) throws -> Void) throws {
-        var number = first / 256
-        while number < bundleCount {
-            let (_, bytes, entries) = try bundle(number)
-            for (position, range) in entries.enumerated() {
-                let index = number * 256 + UInt64(position)
-                if index >= first { try body(index, Array(bytes[range])) }
-            }
-            number += 1
+        var cursor = LogCursor(self, from: first)
+        while let entry = try cursor.next() { try body(entry.index, entry.line) }
+    }
+
+    func requireKept(_ index: UInt64) throws(LogFault) {
+        guard index >= minimumIndex else {
+            throw LogFault(
+                index: index, file: MinimumIndex.file,
+                what: "entries before \(minimumIndex) were pruned: ask the archive")
         }
     }
 
@@ -67,17 +87,6 @@ package struct LogReader: Sendable {
         case .entries:
             guard let ranges = EntryFraming.split(bytes), ranges.count >= tile.width else { return bytes }
             return Array(bytes.prefix(ranges[tile.width - 1].upperBound))
-        }
-    }
-
-    private static func words(_ error: NoteError) -> String {
-        switch error {
-        case .malformedKey: "the key is malformed"
-        case .malformedNote: "is no signed note"
-        case .malformedCheckpoint: "is no checkpoint"
-        case .signingFailed: "signing failed"
-        case .unsigned(let name): "is not signed by \(name)"
-        case .badSignature(let name): "the signature of \(name) does not verify"
         }
     }
 }

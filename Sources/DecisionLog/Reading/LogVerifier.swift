@@ -1,4 +1,3 @@
-internal import JSON
 internal import OpenSSL
 package import Residency
 
@@ -11,142 +10,190 @@ package struct LogReport: Sendable {
     package var events: UInt64 = 0
     /// Decisions to allow that nothing closed, in order.
     package var open: [UInt64] = []
+    /// Decisions to allow that a crash left open, as the start after it recorded.
+    package var leftOpen: [UInt64] = []
     package var first: Timestamp?
     package var last: Timestamp?
+    /// The first entry that was read: those before it were pruned, and stand in the tree by their hashes only.
+    package var minimumIndex: UInt64 = 0
+    /// Bytes of bundles and of the tiles above them.
+    package var bytes: UInt64 = 0
 
     package init() {}
 }
 
 /// Verifies a log from the bytes on disk: every bundle and every tile of every level, the root, the order of time, and each decision's
-/// completion.
+/// completion. Bundles are hashed by several threads; what joins them is done in order by the caller's, so that the first thing wrong
+/// is the first in the log.
 package struct LogVerifier: ~Copyable {
     private let reader: LogReader
+    private let shape: TreeShape
     private var hasher = MerkleHasher()
     private var report = LogReport()
+    private var frontier = MerkleFrontier()
+    /// The hashes of the tile that is being filled, by level; level 0 is the stretches' own.
+    private var levels: [[SHA256Digest]]
+    private var last: EntryMoment?
     /// Decisions to allow that wait for their completion.
     private var open: Set<UInt64> = []
 
-    package init(_ reader: LogReader) { self.reader = reader }
+    package init(_ reader: LogReader) {
+        self.reader = reader
+        shape = TreeShape(size: reader.checkpoint.size)
+        levels = Array(repeating: [], count: max(shape.levels, 1) + 1)
+        report.minimumIndex = reader.minimumIndex
+    }
 
     /// - Parameters:
     ///   - since: a checkpoint that somebody kept: this log must hold it as a prefix.
+    ///   - threads: that hash; 0 for one a core.
     ///   - progress: called now and then with the share that is done.
-    package mutating func verify(since: Checkpoint? = nil, progress: (Double) -> Void = { _ in }) throws(LogFault)
-        -> LogReport
-    {
-        var frontier = MerkleFrontier()
-        var levels: [[SHA256Digest]] = []
-        var number: UInt64 = 0
-        while number < reader.bundleCount {
-            let (tile, bytes, entries) = try reader.bundle(number)
-            var hashes: [SHA256Digest] = []
-            hashes.reserveCapacity(entries.count)
-            for (position, range) in entries.enumerated() {
-                let index = number * 256 + UInt64(position)
-                hashes.append(hasher.leaf(bytes.span.extracting(range)))
-                try read(Array(bytes[range]), index: index, file: tile.path, offset: range.lowerBound)
-            }
-            try compare(hashes, level: 0, tileIndex: number, entriesOf: entries, bundle: tile)
-            for (position, hash) in hashes.enumerated() {
-                frontier.append(hash, &hasher)
-                if let since, number * 256 + UInt64(position) + 1 == since.size { try compare(frontier, since) }
-            }
-            try append(hashes, level: 0, tileIndex: number, to: &levels)
-            number += 1
-            if number % 64 == 0 { progress(Double(number) / Double(reader.bundleCount)) }
+    package mutating func verify(
+        since: Checkpoint? = nil, threads: Int = 0, progress: (Double) -> Void = { _ in }
+    ) throws(LogFault) -> LogReport {
+        if let since { try admit(since) }
+        try takePruned()
+        try compareIfReached(since)
+        let stretches = StretchQueue(reader, threads: threads)
+        defer { stretches.stop() }
+        while let stretch = stretches.next() {
+            try take(stretch, since)
+            progress(Double(frontier.size) / Double(max(1, shape.size)))
         }
-        for level in 1..<max(1, TreeShape(size: reader.checkpoint.size).levels)
-        where levels.count > level && !levels[level].isEmpty {
-            try compare(
-                levels[level], level: level,
-                tileIndex: TreeShape(size: reader.checkpoint.size).fullTiles(.hashes(level: level)))
+        for level in levels.indices.dropFirst() where !levels[level].isEmpty {
+            try compare(levels[level], level: level, tileIndex: shape.fullTiles(.hashes(level: level)))
         }
         guard frontier.root(&hasher) == reader.checkpoint.root else {
             throw LogFault(file: "checkpoint", what: "the root is not that of the \(frontier.size) entries")
         }
-        if let since, since.size > reader.checkpoint.size {
-            throw LogFault(
-                file: "checkpoint",
-                what: "covers \(reader.checkpoint.size) entries, the earlier checkpoint \(since.size)")
-        }
-        report.entries = frontier.size
         report.open = open.sorted()
+        report.leftOpen.sort()
+        report.last = last?.timestamp
         return report
     }
 
-    /// Full tiles give the hash above; partial ones are compared at the end.
-    private mutating func append(
-        _ hashes: [SHA256Digest], level: Int, tileIndex: UInt64, to levels: inout [[SHA256Digest]]
-    ) throws(LogFault) {
-        while levels.count <= level + 1 { levels.append([]) }
-        guard hashes.count == 256 else { return }
-        levels[level + 1].append(hasher.root(ofPerfect: hashes))
-        guard levels[level + 1].count == 256 else { return }
-        let full = levels[level + 1]
-        levels[level + 1] = []
-        try compare(full, level: level + 1, tileIndex: tileIndex / 256)
-        try append(full, level: level + 1, tileIndex: tileIndex / 256, to: &levels)
+    // MARK: - In order
+
+    private mutating func take(_ stretch: VerifiedStretch, _ since: Checkpoint?) throws(LogFault) {
+        if let first = stretch.first {
+            if let last, first < last, let place = stretch.firstPlace {
+                throw LogFault(
+                    index: stretch.firstBundle * 256, file: place.file, offset: place.offset,
+                    what: "its time \(first.timestamp.rfc3339) is before that of the entry before")
+            }
+            if report.first == nil { report.first = first.timestamp }
+        }
+        last = stretch.last ?? last
+        for close in stretch.closes where close.index >= report.minimumIndex {
+            let wasOpen = open.remove(close.index) != nil
+            guard wasOpen || close.isLeftOpen else {
+                throw LogFault(
+                    index: close.by, file: close.file, offset: close.offset,
+                    what: "completes entry \(close.index), which is no open decision to allow")
+            }
+            if wasOpen, close.isLeftOpen { report.leftOpen.append(close.index) }
+        }
+        if let fault = stretch.fault { throw fault }
+        open.formUnion(stretch.opened)
+        report.add(stretch.report)
+        for (position, root) in stretch.roots.enumerated() {
+            let bundle = stretch.firstBundle + UInt64(position)
+            if let since, since.size / 256 == bundle, since.size % 256 > 0 { try compareInside(bundle, since) }
+            frontier.append(root, level: 8, &hasher)
+            try append(root, level: 1)
+            try compareIfReached(since)
+        }
+        for hash in stretch.partial {
+            frontier.append(hash, &hasher)
+            try compareIfReached(since)
+        }
     }
 
-    private func compare(
-        _ hashes: [SHA256Digest], level: Int, tileIndex: UInt64, entriesOf entries: [Range<Int>] = [],
-        bundle: TilePath? = nil
-    ) throws(LogFault) {
+    /// The prefix that was pruned, by the hashes that tlog-tiles lets nobody prune: those of the largest full tiles that it fills.
+    private mutating func takePruned() throws(LogFault) {
+        var position: UInt64 = 0
+        while position < report.minimumIndex {
+            var level = 1
+            while level + 1 < shape.levels, position % (1 << UInt64(8 * (level + 1))) == 0,
+                position + 1 << UInt64(8 * (level + 1)) <= report.minimumIndex
+            {
+                level += 1
+            }
+            let index = position >> UInt64(8 * level)
+            let hash = try reader.hash(level: level, index)
+            frontier.append(hash, level: 8 * level, &hasher)
+            try append(hash, level: level)
+            position = frontier.size
+        }
+    }
+
+    /// Full tiles give the hash above; partial ones are compared at the end.
+    private mutating func append(_ hash: SHA256Digest, level: Int) throws(LogFault) {
+        levels[level].append(hash)
+        guard levels[level].count == TilePath.widthMax else { return }
+        let full = levels[level]
+        levels[level] = []
+        try compare(full, level: level, tileIndex: (frontier.size >> UInt64(8 * (level + 1))) - 1)
+        try append(hasher.root(ofPerfect: full), level: level + 1)
+    }
+
+    private func compare(_ hashes: [SHA256Digest], level: Int, tileIndex: UInt64) throws(LogFault) {
         let tile = TilePath(.hashes(level: level), index: tileIndex, width: hashes.count)
         let bytes = try reader.read(tile)
         guard bytes.count == 32 * hashes.count else {
             throw LogFault(file: tile.path, what: "holds \(bytes.count) bytes, expected \(32 * hashes.count)")
         }
-        for (position, hash) in hashes.enumerated() where Array(bytes[32 * position..<32 * position + 32]) != hash.bytes
-        {
-            guard let bundle else {
-                throw LogFault(file: tile.path, offset: 32 * position, what: "the hash is not that of the tile below")
-            }
-            throw LogFault(
-                index: tileIndex * 256 + UInt64(position), file: bundle.path, offset: entries[position].lowerBound,
-                what: "the entry is not the one that \(tile.path) holds at offset \(32 * position)")
+        for (position, hash) in hashes.enumerated() where SHA256Digest(bytes.span, at: 32 * position) != hash {
+            throw LogFault(file: tile.path, offset: 32 * position, what: "the hash is not that of the tile below")
         }
     }
 
-    private mutating func compare(_ frontier: MerkleFrontier, _ since: Checkpoint) throws(LogFault) {
-        guard frontier.root(&hasher) == since.root else {
+    // MARK: - An earlier checkpoint
+
+    private func admit(_ since: Checkpoint) throws(LogFault) {
+        guard since.size <= shape.size else {
             throw LogFault(
-                file: "checkpoint",
-                what: "the first \(since.size) entries are not those of the earlier checkpoint: history was rewritten")
+                file: "checkpoint", what: "covers \(shape.size) entries, the earlier checkpoint \(since.size)")
+        }
+        guard since.size >= report.minimumIndex else {
+            throw LogFault(
+                file: MinimumIndex.file,
+                what:
+                    "entries before \(report.minimumIndex) were pruned: the earlier checkpoint of \(since.size) can only be held against the archive"
+            )
         }
     }
 
-    // MARK: - What entries say
+    private mutating func compareIfReached(_ since: Checkpoint?) throws(LogFault) {
+        guard let since, since.size == frontier.size else { return }
+        guard frontier.root(&hasher) == since.root else { throw Self.rewritten(since) }
+    }
 
-    private mutating func read(_ line: [UInt8], index: UInt64, file: String, offset: Int) throws(LogFault) {
-        func fault(_ what: String) -> LogFault { LogFault(index: index, file: file, offset: offset, what: what) }
-        guard let object = (try? JSONValue(parsing: line))?.object, let kind = object["kind"]?.string,
-            let time = object["time"]?.string.flatMap({ Timestamp(rfc3339: $0) })
-        else { throw fault("is no entry") }
-        if let last = report.last, time < last {
-            throw fault("its time \(time.rfc3339) is before that of the entry before")
+    /// The earlier checkpoint ends inside this bundle, whose tile was found to be right.
+    private mutating func compareInside(_ bundle: UInt64, _ since: Checkpoint) throws(LogFault) {
+        let bytes = try reader.read(TilePath(.hashes(level: 0), index: bundle))
+        var frontier = frontier
+        for position in 0..<Int(since.size % 256) {
+            frontier.append(SHA256Digest(bytes.span, at: 32 * position), &hasher)
         }
-        if report.first == nil { report.first = time }
-        report.last = time
-        switch kind {
-        case "decision":
-            report.decisions += 1
-            if object["decision"]?.string == "allow" {
-                report.allowed += 1
-                open.insert(index)
-            }
-        case "completion":
-            report.completions += 1
-            for item in object["completed"]?.array ?? [] {
-                guard let number = item.object?["index"]?.integer, number >= 0, UInt64(number) < index else {
-                    throw fault("completes an entry that is not before it")
-                }
-                guard open.remove(UInt64(number)) != nil else {
-                    throw fault("completes entry \(number), which is no open decision to allow")
-                }
-            }
-        case "event": report.events += 1
-        default: throw fault("is of no known kind")
-        }
+        guard frontier.root(&hasher) == since.root else { throw Self.rewritten(since) }
+    }
+
+    private static func rewritten(_ since: Checkpoint) -> LogFault {
+        LogFault(
+            file: "checkpoint",
+            what: "the first \(since.size) entries are not those of the earlier checkpoint: history was rewritten")
+    }
+}
+
+extension LogReport {
+    fileprivate mutating func add(_ other: LogReport) {
+        entries += other.entries
+        decisions += other.decisions
+        allowed += other.allowed
+        completions += other.completions
+        events += other.events
+        leftOpen += other.leftOpen
+        bytes += other.bytes
     }
 }

@@ -1,0 +1,18 @@
+internal import ArgumentParser
+internal import DecisionLog
+
+/// `bailiwick log key`.
+struct LogKey: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "key", abstract: "Prints the vkey of a signing key, which auditors need.")
+
+    @Argument(help: ArgumentHelp("The file of a log's or witness's private key.", valueName: "file"))
+    var file: String
+
+    func run() throws {
+        let line = String(decoding: try KeyFiles.readPrivate(file), as: UTF8.self)
+        do throws(NoteError) { print(try NoteSigner(line).verifier.text) } catch {
+            throw ValidationError("\(file) is no key of C2SP's form (PRIVATE+KEY+…).")
+        }
+    }
+}
