@@ -199,7 +199,11 @@ import Testing
     @Test func thePolicyHoldsNoSecret() throws {
         let policy = String(decoding: try load(text).policy, as: UTF8.self)
         for file in ["keys/seal-dub1", "keys/pseudonym-dub1", "keys/log-dub1"] {
-            let secret = world.folder.read(file).split(whereSeparator: { $0 == ":" || $0 == "+" || $0.isNewline }).last
+            let line = world.folder.read(file).trimmingCharacters(in: .newlines)
+            // Base64 may hold a plus: only the first four of a note's key are separators.
+            let secret =
+                file.hasSuffix("log-dub1")
+                ? line.split(separator: "+", maxSplits: 4).last : line.split(separator: ":", maxSplits: 1).last
             #expect(!policy.contains(try #require(secret)), "\(file)")
         }
         #expect(!policy.contains("PRIVATE"))
