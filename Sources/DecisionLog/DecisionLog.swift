@@ -27,7 +27,8 @@ package final class DecisionLog: @unchecked Sendable {
     private let files: LogFolder
     private let gateway: GatewayName
     private let configuration: LogConfiguration
-    private let lockDescriptor: Int32
+    private let clock: any LogClock
+    private var lockDescriptor: Int32
     private let wal: WriteAheadLog
     /// Guards everything below it.
     private let monitor = Monitor()
@@ -86,6 +87,7 @@ package final class DecisionLog: @unchecked Sendable {
         self.files = files
         self.gateway = gateway
         self.configuration = configuration
+        clock = configuration.clock
         lockDescriptor = lock
         var tree = try Tree(files, origin: configuration.origin, signers: configuration.signers)
         let recovered = try WriteAheadRecovery.read(files, coveredSize: tree.publishedSize, exists: !tree.note.isEmpty)
@@ -102,7 +104,7 @@ package final class DecisionLog: @unchecked Sendable {
         pending = Pending(firstIndex: tree.size)
         durableSize = tree.size
         checkpointSize = tree.publishedSize
-        checkpointAt = monotonicMicroseconds()
+        checkpointAt = clock.monotonicMicroseconds()
         checkpointNote = tree.note
         let open = try OpenDecisions.read(files, size: tree.size)
         if recovered.droppedTornGroup { queue(EventEntry(gateway: gateway, name: "torn-group")) }
@@ -116,7 +118,7 @@ package final class DecisionLog: @unchecked Sendable {
         run(consume tree)
     }
 
-    deinit { Glibc.close(lockDescriptor) }
+    deinit { if lockDescriptor >= 0 { Glibc.close(lockDescriptor) } }
 
     // MARK: - What the gateway calls
 
@@ -125,7 +127,7 @@ package final class DecisionLog: @unchecked Sendable {
 
     /// The later of the clock and the last entry's time.
     package func now() -> Timestamp {
-        let clock = wallClock()
+        let clock = self.clock.wall()
         return monitor.withLock { max(clock, lastTime) }
     }
 
@@ -168,7 +170,7 @@ package final class DecisionLog: @unchecked Sendable {
             status.size = pending.firstIndex + UInt64(pending.count)
             status.durableSize = durableSize
             status.checkpointSize = checkpointSize
-            status.checkpointAgeMilliseconds = (monotonicMicroseconds() - checkpointAt) / 1000
+            status.checkpointAgeMilliseconds = (clock.monotonicMicroseconds() - checkpointAt) / 1000
             status.groups = groups
             status.commitMicrosecondsSum = commitSum
             status.commitMicrosecondsMax = commitMax
@@ -183,7 +185,8 @@ package final class DecisionLog: @unchecked Sendable {
     /// A published file of the log by its C2SP name; nil where there is none.
     package func tile(_ path: TilePath) -> [UInt8]? { (try? files.read(path.path)) ?? nil }
 
-    /// Commits and integrates everything queued, with a `stop` event; the last checkpoint covers all that was answered.
+    /// Commits and integrates everything queued, with a `stop` event; the last checkpoint covers all that was answered. Another daemon
+    /// may open the folder then.
     package func close() {
         monitor.withLock {
             guard phase == .open else { return }
@@ -194,6 +197,10 @@ package final class DecisionLog: @unchecked Sendable {
         }
         for thread in threads { thread.join() }
         threads = []
+        monitor.withLock {
+            if lockDescriptor >= 0 { Glibc.close(lockDescriptor) }
+            lockDescriptor = -1
+        }
     }
 
     // MARK: - Queueing
@@ -261,7 +268,7 @@ package final class DecisionLog: @unchecked Sendable {
     }
 
     private func nextTime() -> Timestamp {
-        let clock = wallClock()
+        let clock = self.clock.wall()
         if clock.microseconds < lastTime.microseconds - Self.clockStepMicroseconds {
             if !hasSteppedBack {
                 hasSteppedBack = true
@@ -307,7 +314,7 @@ package final class DecisionLog: @unchecked Sendable {
     }
 
     private func commit(_ group: Pending) {
-        let started = monotonicMicroseconds()
+        let started = clock.monotonicMicroseconds()
         do throws(LogError) {
             for token in group.evidence where !keptEvidence.contains(token.sha256) { try keep(token) }
             for part in Self.split(group.bytes, firstIndex: group.firstIndex) {
@@ -316,7 +323,7 @@ package final class DecisionLog: @unchecked Sendable {
         } catch {
             return fail(error, group.waiting)
         }
-        let took = monotonicMicroseconds() - started
+        let took = clock.monotonicMicroseconds() - started
         monitor.withLock {
             durableSize = group.firstIndex + UInt64(group.count)
             toIntegrate.append(group.bytes)
@@ -359,16 +366,16 @@ package final class DecisionLog: @unchecked Sendable {
     }
 
     private func integrateUntilStopped(_ box: TreeBox) {
-        var nextCheckpoint = monotonicMicroseconds()
+        var nextCheckpoint = clock.monotonicMicroseconds()
         while true {
             var isLast = false
             let groups = monitor.withLock { () -> [[UInt8]] in
                 while toIntegrate.isEmpty, !isWriterDone {
-                    let left = nextCheckpoint - monotonicMicroseconds()
+                    let left = nextCheckpoint - clock.monotonicMicroseconds()
                     if left <= 0 { break }
                     monitor.wait(milliseconds: Int(left / 1000) + 1)
                 }
-                if phase == .open, monotonicMicroseconds() >= nextCheckpoint, !completions.isEmpty {
+                if phase == .open, clock.monotonicMicroseconds() >= nextCheckpoint, !completions.isEmpty {
                     flushCompletions()
                     monitor.broadcast()
                 }
@@ -379,10 +386,10 @@ package final class DecisionLog: @unchecked Sendable {
             }
             do throws(LogError) {
                 for group in groups { try box.tree.append(group) }
-                if isLast || monotonicMicroseconds() >= nextCheckpoint {
+                if isLast || clock.monotonicMicroseconds() >= nextCheckpoint {
                     try publish(box)
                     nextCheckpoint =
-                        monotonicMicroseconds() + Int64(configuration.checkpointIntervalMilliseconds) * 1000
+                        clock.monotonicMicroseconds() + Int64(configuration.checkpointIntervalMilliseconds) * 1000
                 }
             } catch {
                 fail(error, [])
@@ -404,7 +411,7 @@ package final class DecisionLog: @unchecked Sendable {
         monitor.withLock {
             checkpointSize = size
             checkpointNote = note
-            checkpointAt = monotonicMicroseconds()
+            checkpointAt = clock.monotonicMicroseconds()
         }
         if size > before { wal.retire(coveredSize: size) }
     }

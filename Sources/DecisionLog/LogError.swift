@@ -33,6 +33,7 @@ package struct LogConfiguration: Sendable {
     package var checkpointIntervalMilliseconds = 1000
     /// Bytes of one write-ahead segment.
     package var segmentBytes = 8 << 20
+    var clock: any LogClock = SystemClock()
 
     package init(directory: String, origin: String, signers: [NoteSigner]) {
         self.directory = directory

@@ -276,18 +276,26 @@ struct FileIdentity: Hashable, Sendable {
     }
 }
 
-/// The wall clock.
-func wallClock() -> Timestamp {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+/// The log's time; tests pass their own.
+protocol LogClock: Sendable {
+    func wall() -> Timestamp
+    /// Microseconds that only go forward.
+    func monotonicMicroseconds() -> Int64
 }
 
-/// Microseconds that only go forward.
-func monotonicMicroseconds() -> Int64 {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+/// The machine's clocks.
+struct SystemClock: LogClock {
+    func wall() -> Timestamp {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+    }
+
+    func monotonicMicroseconds() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
 }
 
 /// `O_DIRECT`, which the C library's header hides from Swift (asm-generic/fcntl.h, and arm64's own).
