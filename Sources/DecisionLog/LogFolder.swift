@@ -37,9 +37,15 @@ struct LogFolder: Sendable {
     func syncFolder(_ name: String) throws(LogSystemError) { try syncFolder(atPath: full(name)) }
 
     private func syncFolder(atPath path: String) throws(LogSystemError) {
-        let descriptor = try attempt("open", path) { () throws(Errno) in try disk.open(path, .folder) }
-        defer { disk.close(descriptor) }
-        try attempt("fsync", path) { () throws(Errno) in try disk.fsync(descriptor) }
+        var call = "open"
+        do throws(Errno) {
+            let descriptor = try disk.open(path, .folder)
+            defer { disk.close(descriptor) }
+            call = "fsync"
+            try disk.fsync(descriptor)
+        } catch {
+            throw LogSystemError(call: call, path: path, code: error.code)
+        }
     }
 
     func removeFolder(_ name: String) { try? disk.rmdir(full(name)) }
@@ -190,6 +196,6 @@ struct LogFolder: Sendable {
     }
 
     private func fault(_ call: String, _ name: String, _ error: Errno) -> LogSystemError {
-        LogSystemError(call: call, path: name.hasPrefix("/") ? name : full(name), code: error.code)
+        LogSystemError(call: call, path: full(name), code: error.code)
     }
 }
