@@ -1,53 +1,75 @@
-internal import Glibc
 package import OpenSSL
 package import Residency
 
 /// The decision log of one gateway: durable before release, closed on failure (DESIGN section 7).
 ///
 /// Two threads. The writer takes all that waits as one group, writes it to the write-ahead log with one durable write, and wakes each
-/// loop once. The integrator moves what is durable into the tree and publishes a checkpoint every interval.
+/// loop once (`commitWaiting`). The integrator moves what is durable into the tree and publishes a checkpoint every interval
+/// (`integrate`). Tests call those two steps themselves.
 package final class DecisionLog: @unchecked Sendable {
     /// Bytes that may wait for the writer; beyond it decisions are `overloaded`.
-    private static let pendingBytesMax = 4 << 20
+    static let pendingBytesMax = 4 << 20
+    /// Bytes that are durable and may wait for the integrator; beyond it decisions are `overloaded`.
+    static let integratingBytesMax = 64 << 20
     /// Bytes of one group.
-    private static let groupBytesMax = 2 << 20
+    static let groupBytesMax = 2 << 20
     /// A clock that goes back further than this is an event.
-    private static let clockStepMicroseconds: Int64 = 5_000_000
+    static let clockStepMicroseconds: Int64 = 5_000_000
 
-    private struct Pending {
+    /// What waits for the writer.
+    struct Pending {
         var bytes: [UInt8] = []
         var count = 0
         var firstIndex: UInt64
         var waiting: [LogPort.Waiting] = []
         var evidence: [TokenEvidence] = []
+        /// Only `log-full` and `stop`, on a full disk.
+        var isLastWords = false
+
+        var end: UInt64 { firstIndex + UInt64(count) }
     }
 
-    private enum Phase { case open, stopping, closed }
+    enum Phase {
+        case open
+        /// What waits is still written, then no more.
+        case stopping
+        /// The disk is full: only the last words are still written.
+        case full
+        case closed
+    }
 
-    private let files: LogFolder
-    private let gateway: GatewayName
-    private let configuration: LogConfiguration
-    private let lockDescriptor: Int32
-    private let wal: WriteAheadLog
+    let files: LogFolder
+    let gateway: GatewayName
+    let configuration: LogConfiguration
+    let clock: any LogClock
+    let wal: WriteAheadLog
+    let reserve: LogReserve
+    /// The integrator's alone.
+    var tree: Tree
+    var nextCheckpoint: Int64
+    /// The writer's alone.
+    var keptEvidence: Set<SHA256Digest> = []
+
     /// Guards everything below it.
-    private let monitor = Monitor()
-    private var pending: Pending
-    private var phase = Phase.open
-    private var closedBecause: String?
+    let monitor = Monitor()
+    private var lockDescriptor: Int32
+    private let lockIdentity: FileIdentity
+    var pending: Pending
+    var phase = Phase.open
+    var closedBecause: String?
     private var lastTime: Timestamp
     private var hasSteppedBack = false
     private var completions: [CompletionEntry.Item] = []
-    private var toIntegrate: [[UInt8]] = []
-    private var isWriterDone = false
-    private var keptEvidence: Set<SHA256Digest> = []
-    private var durableSize: UInt64
-    private var checkpointSize: UInt64
-    private var checkpointAt: Int64
-    private var checkpointNote: [UInt8]
-    private var groups: UInt64 = 0
-    private var commitSum: Int64 = 0
-    private var commitMax: Int64 = 0
-    private var wantsCheckpoint = false
+    var toIntegrate: [[UInt8]] = []
+    var integratingBytes = 0
+    var isWriterDone = false
+    var durableSize: UInt64
+    var checkpointSize: UInt64
+    var checkpointAt: Int64
+    var checkpointNote: [UInt8]
+    var groups: UInt64 = 0
+    var commitSum: Int64 = 0
+    var commitMax: Int64 = 0
     private var threads: [LogThread] = []
 
     /// Opens the log, recovers what a crash left, and starts its threads.
@@ -56,25 +78,29 @@ package final class DecisionLog: @unchecked Sendable {
         _ configuration: LogConfiguration, gateway: GatewayName,
         start: [(name: StaticString, value: EventEntry.Value)]
     ) throws(LogError) -> DecisionLog {
-        let files = LogFolder(path: configuration.directory)
-        let lock: Int32
+        let log = try openStill(configuration, gateway: gateway, start: start)
+        log.run()
+        return log
+    }
+
+    /// Opens the log without its threads: nothing is written until somebody takes their steps.
+    static func openStill(
+        _ configuration: LogConfiguration, gateway: GatewayName,
+        start: [(name: StaticString, value: EventEntry.Value)]
+    ) throws(LogError) -> DecisionLog {
+        let files = LogFolder(path: configuration.directory, disk: configuration.disk)
+        let found: Int32?
         do throws(LogSystemError) {
             try files.makeFolder("")
-            guard let descriptor = try files.lock("lock") else {
-                throw LogSystemError(call: "flock", path: "lock", code: EWOULDBLOCK)
-            }
-            lock = descriptor
-            for folder in ["wal", "evidence", "policy", "tile"] {
-                try files.makeFolder(folder, mode: folder == "tile" ? 0o755 : 0o700)
-            }
+            found = try files.lock("lock")
         } catch {
-            if error.code == EWOULDBLOCK { throw .locked(configuration.directory) }
             throw .system(error)
         }
+        guard let lock = found else { throw .locked(configuration.directory) }
         do throws(LogError) {
             return try DecisionLog(configuration, gateway: gateway, files: files, lock: lock, start: start)
         } catch {
-            Glibc.close(lock)
+            files.disk.close(lock)
             throw error
         }
     }
@@ -86,25 +112,38 @@ package final class DecisionLog: @unchecked Sendable {
         self.files = files
         self.gateway = gateway
         self.configuration = configuration
+        clock = configuration.clock
         lockDescriptor = lock
+        do throws(LogSystemError) {
+            lockIdentity = try files.identity(of: lock, name: "lock")
+            try Self.prepareFolders(files)
+        } catch {
+            throw .system(error)
+        }
         var tree = try Tree(files, origin: configuration.origin, signers: configuration.signers)
         let recovered = try WriteAheadRecovery.read(files, coveredSize: tree.publishedSize, exists: !tree.note.isEmpty)
+        // The first segment before the first checkpoint: a checkpoint without a segment is damage.
+        wal = try WriteAheadLog(files, segmentBytes: configuration.segmentBytes, recovered: recovered)
         for group in recovered.groups {
-            let skip = tree.size > group.firstIndex ? Int(tree.size - group.firstIndex) : 0
             guard group.firstIndex <= tree.size else {
                 throw .damaged("wal/ begins at entry \(group.firstIndex), the tree has \(tree.size)")
             }
-            try tree.append(group.entries, from: skip)
+            try tree.append(group.entries, from: Int(tree.size - group.firstIndex))
         }
         try tree.publish()
+        do throws(LogSystemError) { reserve = try LogReserve(files, byteCount: configuration.reserveBytes) } catch {
+            throw .system(error)
+        }
         lastTime = try tree.lastTime() ?? Timestamp(microseconds: 0)
-        wal = try WriteAheadLog(files, segmentBytes: configuration.segmentBytes, recovered: recovered)
         pending = Pending(firstIndex: tree.size)
         durableSize = tree.size
         checkpointSize = tree.publishedSize
-        checkpointAt = monotonicMicroseconds()
+        nextCheckpoint = clock.monotonicMicroseconds()
+        checkpointAt = nextCheckpoint
         checkpointNote = tree.note
         let open = try OpenDecisions.read(files, size: tree.size)
+        self.tree = tree
+        self.tree.makeRoom = { [unowned self] in makeRoom() }
         if recovered.droppedTornGroup { queue(EventEntry(gateway: gateway, name: "torn-group")) }
         queue(EventEntry(gateway: gateway, name: "start", members: start + [("open", .number(Int64(open.count)))]))
         for slice in stride(from: 0, to: open.count, by: 2000) {
@@ -113,10 +152,19 @@ package final class DecisionLog: @unchecked Sendable {
                     gateway: gateway, name: "open-decisions",
                     members: [("indexes", .numbers(Array(open[slice..<min(slice + 2000, open.count)])))]))
         }
-        run(consume tree)
     }
 
-    deinit { Glibc.close(lockDescriptor) }
+    /// Makes the folders, and makes durable what a process that was killed had only begun to: a name that is read from here on is
+    /// there after a power cut too.
+    private static func prepareFolders(_ files: LogFolder) throws(LogSystemError) {
+        let folders = ["wal", "evidence", "policy", "tile"]
+        for folder in folders { try files.makeFolder(folder, mode: folder == "tile" ? 0o755 : 0o700) }
+        for folder in folders { try files.syncFolder(folder) }
+        files.remove("checkpoint.tmp")
+        for name in try files.names("wal") where name.hasSuffix(".tmp") { files.remove("wal/" + name) }
+    }
+
+    deinit { if lockDescriptor >= 0 { files.disk.close(lockDescriptor) } }
 
     // MARK: - What the gateway calls
 
@@ -125,7 +173,7 @@ package final class DecisionLog: @unchecked Sendable {
 
     /// The later of the clock and the last entry's time.
     package func now() -> Timestamp {
-        let clock = wallClock()
+        let clock = self.clock.wall()
         return monitor.withLock { max(clock, lastTime) }
     }
 
@@ -143,36 +191,40 @@ package final class DecisionLog: @unchecked Sendable {
         let isDurable = monitor.withLock { () -> Bool in
             guard phase == .open else { return false }
             queue(event)
-            let size = pending.firstIndex + UInt64(pending.count)
+            let size = pending.end
             monitor.broadcast()
             while durableSize < size, closedBecause == nil { monitor.wait() }
-            return durableSize >= size
+            // On a full disk what waits is dropped, and the last words take its index.
+            return durableSize >= size && closedBecause == nil
         }
-        guard isDurable else { throw .replaced("the log is closed; the event") }
+        guard isDurable else { throw .closed }
     }
 
     /// Keeps a settings snapshot under its digest; durable on return. Not on a loop's thread.
     package func keepPolicy(_ sha256: SHA256Digest, _ bytes: [UInt8]) throws(LogError) {
         do throws(LogSystemError) {
             let name = "policy/\(sha256.hex)"
-            if !files.exists(name) { try files.publish(name, bytes, mode: 0o600) }
+            if try !files.exists(name) { try files.publish(name, bytes, mode: 0o600) }
         } catch {
             throw .system(error)
         }
     }
 
     package var status: LogStatus {
-        monitor.withLock {
+        let usesDirectIO = wal.isDirect
+        return monitor.withLock {
             var status = LogStatus()
             status.closedBecause = closedBecause
-            status.size = pending.firstIndex + UInt64(pending.count)
+            status.size = pending.end
             status.durableSize = durableSize
             status.checkpointSize = checkpointSize
-            status.checkpointAgeMilliseconds = (monotonicMicroseconds() - checkpointAt) / 1000
+            status.checkpointAgeMilliseconds = (clock.monotonicMicroseconds() - checkpointAt) / 1000
             status.groups = groups
             status.commitMicrosecondsSum = commitSum
             status.commitMicrosecondsMax = commitMax
-            status.usesDirectIO = wal.isDirect
+            status.usesDirectIO = usesDirectIO
+            status.reserveBytes = reserve.byteCount
+            status.reserveHeldBytes = reserve.heldBytes
             return status
         }
     }
@@ -183,17 +235,46 @@ package final class DecisionLog: @unchecked Sendable {
     /// A published file of the log by its C2SP name; nil where there is none.
     package func tile(_ path: TilePath) -> [UInt8]? { (try? files.read(path.path)) ?? nil }
 
-    /// Commits and integrates everything queued, with a `stop` event; the last checkpoint covers all that was answered.
+    /// Commits and integrates everything queued, with a `stop` event; the last checkpoint covers all that was answered. Another daemon
+    /// may open the folder then.
     package func close() {
         monitor.withLock {
-            guard phase == .open else { return }
-            flushCompletions()
+            guard phase == .open || phase == .full else { return }
+            if phase == .open { flushCompletions() }
             queue(EventEntry(gateway: gateway, name: "stop"))
             phase = .stopping
             monitor.broadcast()
         }
+        if threads.isEmpty {
+            while commitWaiting() {}
+            writerIsDone()
+            _ = integrate()
+        }
         for thread in threads { thread.join() }
         threads = []
+        monitor.withLock {
+            if lockDescriptor >= 0 { files.disk.close(lockDescriptor) }
+            lockDescriptor = -1
+        }
+    }
+
+    private func run() {
+        threads = [
+            LogThread { [self] in writeUntilStopped() },
+            LogThread { [self] in integrateUntilStopped() },
+        ]
+    }
+
+    /// Holds the folder's own files against those that this log opened or wrote.
+    func requireInPlace() throws(LogError) {
+        try wal.requireInPlace()
+        try tree.requireInPlace()
+        do throws(LogSystemError) {
+            if try files.identity("lock") == lockIdentity { return }
+        } catch {
+            throw .system(error)
+        }
+        throw .replaced("lock")
     }
 
     // MARK: - Queueing
@@ -207,7 +288,9 @@ package final class DecisionLog: @unchecked Sendable {
         guard line.count <= DecisionEntry.bytesMax else { return .unavailable }
         return monitor.withLock {
             guard phase == .open else { return .unavailable }
-            guard pending.bytes.count < Self.pendingBytesMax else { return .overloaded }
+            guard pending.bytes.count < Self.pendingBytesMax, integratingBytes < Self.integratingBytesMax else {
+                return .overloaded
+            }
             if entry.time < lastTime {
                 // Tokens were judged by the time: only a decision without any may take the later one.
                 guard entry.authorizations.isEmpty else { return .timeMoved(lastTime) }
@@ -227,8 +310,10 @@ package final class DecisionLog: @unchecked Sendable {
 
     func complete(_ item: CompletionEntry.Item) {
         monitor.withLock {
+            // A closed log keeps nothing that will never be written.
+            guard phase == .open else { return }
             completions.append(item)
-            if completions.count >= CompletionEntry.itemsMax, phase == .open {
+            if completions.count >= CompletionEntry.itemsMax {
                 flushCompletions()
                 monitor.broadcast()
             }
@@ -236,13 +321,14 @@ package final class DecisionLog: @unchecked Sendable {
     }
 
     /// With the monitor held, or before the threads run.
-    private func queue(_ event: EventEntry) {
+    func queue(_ event: EventEntry) {
         var line: [UInt8] = []
         event.append(to: &line, time: nextTime())
         if line.count <= DecisionEntry.bytesMax { append(line) }
     }
 
-    private func flushCompletions() {
+    /// With the monitor held.
+    func flushCompletions() {
         while !completions.isEmpty {
             let items = Array(completions.prefix(CompletionEntry.itemsMax))
             completions.removeFirst(items.count)
@@ -252,16 +338,21 @@ package final class DecisionLog: @unchecked Sendable {
         }
     }
 
+    /// With the monitor held. Drops what nothing waits for any more.
+    func dropCompletions() { completions = [] }
+
     @discardableResult
     private func append(_ line: [UInt8]) -> UInt64 {
-        let index = pending.firstIndex + UInt64(pending.count)
+        let index = pending.end
         EntryFraming.append(line, to: &pending.bytes)
         pending.count += 1
         return index
     }
 
-    private func nextTime() -> Timestamp {
-        let clock = wallClock()
+    /// The time of an entry that nobody judged by. With the monitor held.
+    @discardableResult
+    func nextTime() -> Timestamp {
+        let clock = self.clock.wall()
         if clock.microseconds < lastTime.microseconds - Self.clockStepMicroseconds {
             if !hasSteppedBack {
                 hasSteppedBack = true
@@ -276,166 +367,4 @@ package final class DecisionLog: @unchecked Sendable {
         lastTime = max(clock, lastTime)
         return lastTime
     }
-
-    // MARK: - Threads
-
-    private func run(_ tree: consuming Tree) {
-        let box = TreeBox(tree)
-        threads = [
-            LogThread { [self] in writeUntilStopped() },
-            LogThread { [self] in integrateUntilStopped(box) },
-        ]
-    }
-
-    private func writeUntilStopped() {
-        while true {
-            let group = monitor.withLock { () -> Pending? in
-                while pending.count == 0, phase == .open { monitor.wait() }
-                guard pending.count > 0, phase != .closed else { return nil }
-                let group = pending
-                pending = Pending(firstIndex: group.firstIndex + UInt64(group.count))
-                pending.bytes.reserveCapacity(group.bytes.count)
-                return group
-            }
-            guard let group else { break }
-            commit(group)
-        }
-        monitor.withLock {
-            isWriterDone = true
-            monitor.broadcast()
-        }
-    }
-
-    private func commit(_ group: Pending) {
-        let started = monotonicMicroseconds()
-        do throws(LogError) {
-            for token in group.evidence where !keptEvidence.contains(token.sha256) { try keep(token) }
-            for part in Self.split(group.bytes, firstIndex: group.firstIndex) {
-                try wal.write(entries: part.bytes, firstIndex: part.firstIndex, count: part.count)
-            }
-        } catch {
-            return fail(error, group.waiting)
-        }
-        let took = monotonicMicroseconds() - started
-        monitor.withLock {
-            durableSize = group.firstIndex + UInt64(group.count)
-            toIntegrate.append(group.bytes)
-            groups += 1
-            commitSum += took
-            commitMax = max(commitMax, took)
-            monitor.broadcast()
-        }
-        settle(group.waiting, isDurable: true)
-    }
-
-    /// Groups of at most `groupBytesMax`.
-    private static func split(_ bytes: [UInt8], firstIndex: UInt64) -> [(
-        bytes: [UInt8], firstIndex: UInt64, count: Int
-    )] {
-        guard bytes.count > groupBytesMax, let ranges = EntryFraming.split(bytes) else {
-            return [(bytes, firstIndex, EntryFraming.split(bytes)?.count ?? 0)]
-        }
-        var parts: [(bytes: [UInt8], firstIndex: UInt64, count: Int)] = []
-        var start = 0
-        var first = 0
-        for (position, range) in ranges.enumerated()
-        where range.upperBound - start >= groupBytesMax || position == ranges.count - 1 {
-            parts.append((Array(bytes[start..<range.upperBound]), firstIndex + UInt64(first), position + 1 - first))
-            start = range.upperBound
-            first = position + 1
-        }
-        return parts
-    }
-
-    private func keep(_ token: TokenEvidence) throws(LogError) {
-        do throws(LogSystemError) {
-            let name = "evidence/\(token.sha256.hex)"
-            if !files.exists(name) { try files.publish(name, token.bytes, mode: 0o600) }
-        } catch {
-            throw .system(error)
-        }
-        if keptEvidence.count > 100_000 { keptEvidence.removeAll() }
-        keptEvidence.insert(token.sha256)
-    }
-
-    private func integrateUntilStopped(_ box: TreeBox) {
-        var nextCheckpoint = monotonicMicroseconds()
-        while true {
-            var isLast = false
-            let groups = monitor.withLock { () -> [[UInt8]] in
-                while toIntegrate.isEmpty, !isWriterDone {
-                    let left = nextCheckpoint - monotonicMicroseconds()
-                    if left <= 0 { break }
-                    monitor.wait(milliseconds: Int(left / 1000) + 1)
-                }
-                if phase == .open, monotonicMicroseconds() >= nextCheckpoint, !completions.isEmpty {
-                    flushCompletions()
-                    monitor.broadcast()
-                }
-                isLast = isWriterDone
-                let groups = toIntegrate
-                toIntegrate = []
-                return groups
-            }
-            do throws(LogError) {
-                for group in groups { try box.tree.append(group) }
-                if isLast || monotonicMicroseconds() >= nextCheckpoint {
-                    try publish(box)
-                    nextCheckpoint =
-                        monotonicMicroseconds() + Int64(configuration.checkpointIntervalMilliseconds) * 1000
-                }
-            } catch {
-                fail(error, [])
-                return
-            }
-            if isLast { return }
-        }
-    }
-
-    private func publish(_ box: TreeBox) throws(LogError) {
-        guard wal.isInPlace() else { throw .replaced("wal/") }
-        let before = box.tree.publishedSize
-        guard box.tree.note.isEmpty || (files.exists("checkpoint") && files.exists("tile")) else {
-            throw .replaced("checkpoint")
-        }
-        try box.tree.publish()
-        let note = box.tree.note
-        let size = box.tree.publishedSize
-        monitor.withLock {
-            checkpointSize = size
-            checkpointNote = note
-            checkpointAt = monotonicMicroseconds()
-        }
-        if size > before { wal.retire(coveredSize: size) }
-    }
-
-    // MARK: - Failing closed
-
-    /// From here on nothing is decided: every request is answered `log-unavailable` until an operator restarts.
-    private func fail(_ error: LogError, _ waiting: [LogPort.Waiting]) {
-        let abandoned = monitor.withLock { () -> [LogPort.Waiting] in
-            if closedBecause == nil { closedBecause = "\(error)" }
-            phase = .closed
-            let abandoned = waiting + pending.waiting
-            pending.waiting = []
-            monitor.broadcast()
-            return abandoned
-        }
-        settle(abandoned, isDurable: false)
-    }
-
-    private func settle(_ waiting: [LogPort.Waiting], isDurable: Bool) {
-        guard let first = waiting.first else { return }
-        if waiting.allSatisfy({ $0.port === first.port }) { return first.port.settle(waiting, isDurable: isDurable) }
-        for (_, group) in Dictionary(grouping: waiting, by: { ObjectIdentifier($0.port) }) {
-            group.first?.port.settle(group, isDurable: isDurable)
-        }
-    }
-}
-
-/// The tree, handed to the integrator's thread.
-private final class TreeBox: @unchecked Sendable {
-    var tree: Tree
-
-    init(_ tree: consuming Tree) { self.tree = tree }
 }

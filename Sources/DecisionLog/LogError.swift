@@ -10,6 +10,8 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
     case note(NoteError)
     /// A file was removed or replaced under the daemon.
     case replaced(String)
+    /// The log is closed, for what `LogStatus.closedBecause` says.
+    case closed
 
     package var isDamage: Bool { if case .damaged = self { true } else { false } }
 
@@ -19,6 +21,7 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
         case .locked(let path): "another daemon holds the log folder \(path)"
         case .damaged(let what): "the log is damaged: \(what)"
         case .note(let error): "signing: \(error)"
+        case .closed: "the log is closed"
         case .replaced(let what): "\(what) was removed or replaced under the daemon"
         }
     }
@@ -33,6 +36,10 @@ package struct LogConfiguration: Sendable {
     package var checkpointIntervalMilliseconds = 1000
     /// Bytes of one write-ahead segment.
     package var segmentBytes = 8 << 20
+    /// Bytes kept free for the last words on a full disk; 0 for none.
+    package var reserveBytes = 0
+    var clock: any LogClock = SystemClock()
+    var disk: any LogDisk = LinuxDisk()
 
     package init(directory: String, origin: String, signers: [NoteSigner]) {
         self.directory = directory
@@ -54,6 +61,10 @@ package struct LogStatus: Sendable {
     package var commitMicrosecondsSum: Int64 = 0
     package var commitMicrosecondsMax: Int64 = 0
     package var usesDirectIO = false
+    /// Bytes that are kept for the last words; 0 for none.
+    package var reserveBytes = 0
+    /// Bytes of them that are not given back yet.
+    package var reserveHeldBytes = 0
 }
 
 /// A token that is to be kept, durable before the first permit under it.

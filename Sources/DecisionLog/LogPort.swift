@@ -17,7 +17,7 @@ package protocol DecisionWaiter: AnyObject {
 }
 
 /// What recording came to.
-package enum RecordResult: Sendable {
+package enum RecordResult: Hashable, Sendable {
     case queued
     /// An entry of this later time was queued meanwhile: decide again at that time.
     case timeMoved(Timestamp)

@@ -41,7 +41,8 @@ enum OpenDecisions {
     }
 
     private static func ends(_ entry: ArraySlice<UInt8>) -> Bool {
-        String(decoding: entry.prefix(220), as: UTF8.self).contains(#""event":"stop""#)
+        let text = String(decoding: entry.prefix(220), as: UTF8.self)
+        return text.contains(#""event":"start""#) || text.contains(#""event":"stop""#)
     }
 
     private static func completedIndexes(_ entry: [UInt8]) -> [UInt64] {

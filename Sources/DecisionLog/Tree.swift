@@ -19,6 +19,10 @@ struct Tree: ~Copyable {
     private var filled: [TilePath] = []
     /// The last published note.
     private(set) var note: [UInt8] = []
+    /// Which file `checkpoint` was when it was published or read.
+    private var noteIdentity: FileIdentity?
+    /// Asked for room when the disk is full; says whether there is some now.
+    var makeRoom: () -> Bool = { false }
 
     var size: UInt64 { frontier.size }
 
@@ -31,6 +35,7 @@ struct Tree: ~Copyable {
         guard let (checkpoint, note) = published else { return }
         self.note = note
         publishedSize = checkpoint.size
+        do throws(LogSystemError) { noteIdentity = try files.identity("checkpoint") } catch { throw .system(error) }
         let shape = TreeShape(size: checkpoint.size)
         for level in 0..<shape.levels {
             guard let tile = shape.partialTile(.hashes(level: level)) else {
@@ -68,7 +73,7 @@ struct Tree: ~Copyable {
         _ files: LogFolder, origin: String, signers: [NoteSigner]
     ) throws(LogError) -> (Checkpoint, [UInt8])? {
         do {
-            guard let bytes = try files.read("checkpoint") else { return nil }
+            guard let bytes = try files.readFromDisk("checkpoint") else { return nil }
             let note = try SignedNote(bytes)
             // A rotated key's checkpoint is still ours when one of the keys in force signed it.
             guard signers.contains(where: { (try? note.verify(by: $0.verifier)) != nil }) else {
@@ -133,17 +138,24 @@ struct Tree: ~Copyable {
     /// Writes a tile, makes it durable, and holds what is read back against what was meant.
     private mutating func write(_ tile: TilePath, _ bytes: [UInt8]) throws(LogError) {
         do throws(LogSystemError) {
-            for folder in tile.folders where !folders.contains(folder) {
-                try files.makeFolder(folder)
-                folders.insert(folder)
+            do throws(LogSystemError) { try publish(tile, bytes) } catch {
+                guard error.isFull, makeRoom() else { throw error }
+                try publish(tile, bytes)
             }
-            try files.publish(tile.path, bytes)
             guard try files.read(tile.path) == bytes else {
                 throw LogSystemError(call: "read back", path: tile.path, code: 5)
             }
         } catch {
             throw .system(error)
         }
+    }
+
+    private mutating func publish(_ tile: TilePath, _ bytes: [UInt8]) throws(LogSystemError) {
+        for folder in tile.folders where !folders.contains(folder) {
+            try files.makeFolder(folder)
+            folders.insert(folder)
+        }
+        try files.publish(tile.path, bytes)
     }
 
     // MARK: - Publishing
@@ -159,7 +171,10 @@ struct Tree: ~Copyable {
         let checkpoint = Checkpoint(origin: origin, size: size, root: frontier.root(&hasher))
         do {
             let note = try checkpoint.signed(by: signers)
-            try files.publish("checkpoint", note)
+            do throws(LogSystemError) { noteIdentity = try files.publish("checkpoint", note) } catch {
+                guard error.isFull, makeRoom() else { throw error }
+                noteIdentity = try files.publish("checkpoint", note)
+            }
             self.note = note
         } catch let error as LogSystemError {
             throw .system(error)
@@ -169,14 +184,25 @@ struct Tree: ~Copyable {
             throw .damaged("\(error)")
         }
         publishedSize = size
-        removePartials()
+        try removePartials()
+    }
+
+    /// Holds `checkpoint` against the one that was published last.
+    func requireInPlace() throws(LogError) {
+        let identity: FileIdentity?
+        do throws(LogSystemError) { identity = try files.identity("checkpoint") } catch { throw .system(error) }
+        guard identity == noteIdentity else { throw .replaced("checkpoint") }
     }
 
     /// Partial tiles may go once the full tile is published (tlog-tiles, "Partial Tiles").
-    private mutating func removePartials() {
+    private mutating func removePartials() throws(LogError) {
         for tile in filled {
             let folder = tile.path + ".p"
-            for name in files.names(folder) { files.remove(folder + "/" + name) }
+            do throws(LogSystemError) {
+                for name in try files.names(folder) { files.remove(folder + "/" + name) }
+            } catch {
+                throw .system(error)
+            }
             files.removeFolder(folder)
             folders.remove(folder)
         }
@@ -187,7 +213,7 @@ struct Tree: ~Copyable {
 
     private static func require(_ files: LogFolder, _ name: String) throws(LogError) -> [UInt8] {
         let bytes: [UInt8]?
-        do throws(LogSystemError) { bytes = try files.read(name) } catch { throw .system(error) }
+        do throws(LogSystemError) { bytes = try files.readFromDisk(name) } catch { throw .system(error) }
         guard let bytes else { throw .damaged("\(name) is missing") }
         return bytes
     }

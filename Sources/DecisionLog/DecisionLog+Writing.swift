@@ -1,0 +1,153 @@
+internal import OpenSSL
+
+/// The writer's thread.
+extension DecisionLog {
+    func writeUntilStopped() {
+        repeat {
+            monitor.withLock { while pending.count == 0, phase == .open || phase == .full { monitor.wait() } }
+        } while commitWaiting()
+        writerIsDone()
+    }
+
+    /// No group comes any more.
+    func writerIsDone() {
+        monitor.withLock {
+            isWriterDone = true
+            monitor.broadcast()
+        }
+    }
+
+    /// One step of the writer: takes all that waits as one group, and answers it.
+    /// - Returns: false when nothing waits, or the log is closed.
+    func commitWaiting() -> Bool {
+        let taken = monitor.withLock { () -> Pending? in
+            guard pending.count > 0, phase != .closed else { return nil }
+            let taken = pending
+            pending = Pending(firstIndex: taken.end)
+            pending.bytes.reserveCapacity(taken.bytes.count)
+            return taken
+        }
+        guard let taken else { return false }
+        var waiting = taken.waiting[...]
+        do throws(LogError) {
+            try keep(taken.evidence)
+            for part in split(taken) {
+                let started = clock.monotonicMicroseconds()
+                try wal.write(
+                    entries: part.bytes, firstIndex: part.firstIndex, count: part.count, isLastWords: taken.isLastWords)
+                isDurable(part, microseconds: clock.monotonicMicroseconds() - started)
+                let settled = waiting.prefix { $0.index < part.firstIndex + UInt64(part.count) }
+                waiting = waiting.dropFirst(settled.count)
+                settle(Array(settled), isDurable: true)
+            }
+        } catch {
+            if case .system(let cause) = error, cause.isFull, !taken.isLastWords, reserve.release() {
+                let end = monitor.withLock { durableSize }
+                becomeFull("\(error)", from: end, waiting: Array(waiting))
+            } else {
+                fail(error, Array(waiting))
+            }
+        }
+        return true
+    }
+
+    private struct Part {
+        let bytes: [UInt8]
+        let firstIndex: UInt64
+        let count: Int
+    }
+
+    private func isDurable(_ part: Part, microseconds: Int64) {
+        monitor.withLock {
+            durableSize = part.firstIndex + UInt64(part.count)
+            toIntegrate.append(part.bytes)
+            integratingBytes += part.bytes.count
+            groups += 1
+            commitSum += microseconds
+            commitMax = max(commitMax, microseconds)
+            monitor.broadcast()
+        }
+    }
+
+    /// Groups of at most `groupBytesMax`, and small enough that a segment holds several.
+    private func split(_ taken: Pending) -> [Part] {
+        let bytesMax = min(Self.groupBytesMax, configuration.segmentBytes / 4)
+        guard taken.bytes.count > bytesMax, let ranges = EntryFraming.split(taken.bytes) else {
+            return [Part(bytes: taken.bytes, firstIndex: taken.firstIndex, count: taken.count)]
+        }
+        var parts: [Part] = []
+        var start = 0
+        var first = 0
+        for (position, range) in ranges.enumerated()
+        where range.upperBound - start >= bytesMax || position == ranges.count - 1 {
+            parts.append(
+                Part(
+                    bytes: Array(taken.bytes[start..<range.upperBound]), firstIndex: taken.firstIndex + UInt64(first),
+                    count: position + 1 - first))
+            start = range.upperBound
+            first = position + 1
+        }
+        return parts
+    }
+
+    /// Keeps the tokens that decisions rest on, durable before the decisions are.
+    private func keep(_ evidence: [TokenEvidence]) throws(LogError) {
+        for token in evidence where !keptEvidence.contains(token.sha256) {
+            do throws(LogSystemError) {
+                let name = "evidence/\(token.sha256.hex)"
+                if try !files.exists(name) { try files.publish(name, token.bytes, mode: 0o600) }
+            } catch {
+                throw .system(error)
+            }
+            if keptEvidence.count > 100_000 { keptEvidence.removeAll() }
+            keptEvidence.insert(token.sha256)
+        }
+    }
+
+    // MARK: - Failing closed
+
+    /// From here on nothing is decided: every request is answered `log-unavailable` until an operator restarts.
+    func fail(_ error: LogError, _ waiting: [LogPort.Waiting]) {
+        let abandoned = monitor.withLock { () -> [LogPort.Waiting] in
+            if closedBecause == nil { closedBecause = "\(error)" }
+            phase = .closed
+            let abandoned = waiting + pending.waiting
+            pending.waiting = []
+            dropCompletions()
+            monitor.broadcast()
+            return abandoned
+        }
+        settle(abandoned, isDurable: false)
+    }
+
+    /// The disk is full, and the reserve is given back: what is not durable is dropped, and the last words are said.
+    /// - Parameter end: the index that they take.
+    func becomeFull(_ why: String, from end: UInt64, waiting: [LogPort.Waiting]) {
+        let abandoned = monitor.withLock { () -> [LogPort.Waiting] in
+            let abandoned = waiting + pending.waiting
+            if phase == .closed { return abandoned }
+            closedBecause = why
+            // A stop that was asked for is said after it.
+            let isStopping = phase == .stopping
+            if !isStopping { phase = .full }
+            dropCompletions()
+            pending = Pending(firstIndex: end)
+            pending.isLastWords = true
+            guard !isWriterDone else { return abandoned }
+            queue(EventEntry(gateway: gateway, name: "log-full", members: [("why", .text(why))]))
+            if isStopping { queue(EventEntry(gateway: gateway, name: "stop")) }
+            monitor.broadcast()
+            return abandoned
+        }
+        settle(abandoned, isDurable: false)
+    }
+
+    /// Wakes each loop once.
+    private func settle(_ waiting: [LogPort.Waiting], isDurable: Bool) {
+        guard let first = waiting.first else { return }
+        if waiting.allSatisfy({ $0.port === first.port }) { return first.port.settle(waiting, isDurable: isDurable) }
+        for (_, group) in Dictionary(grouping: waiting, by: { ObjectIdentifier($0.port) }) {
+            group.first?.port.settle(group, isDurable: isDurable)
+        }
+    }
+}

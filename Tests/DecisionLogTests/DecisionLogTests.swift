@@ -1,0 +1,210 @@
+import Foundation
+import JSON
+import OpenSSL
+import Residency
+import TestSupport
+import Testing
+
+@testable import DecisionLog
+
+/// The log by its own threads, on a real disk.
+@Suite struct DecisionLogTests {
+    let folder: Sandbox
+    let clock = TestClock()
+
+    init() throws { folder = try Sandbox("log") }
+
+    @Test func decisionsAreAnsweredInOrderWithTheirIndexes() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let loop = Loop(log)
+        for number in 0..<50 {
+            loop.record("r\(number)", number % 2 == 0 ? .domestic : .authorizationRequired, at: log.now())
+        }
+        loop.drain(untilAnswered: 50)
+        #expect(loop.order == (0..<50).map { "r\($0)" })
+        // Entry 0 is the start event.
+        for number in 0..<50 {
+            let index = UInt64(number + 1)
+            #expect(loop.answers["r\(number)"] == (number % 2 == 0 ? .allowed(index) : .refused(index)))
+        }
+        log.close()
+        let entries = try LogTests.entries(folder)
+        #expect(entries.count == 52)
+        #expect(entries[0].contains("\"event\":\"start\""))
+        #expect(entries[51].contains("\"event\":\"stop\""))
+        for number in 0..<50 { #expect(entries[number + 1].contains("\"request\":\"r\(number)\"")) }
+    }
+
+    @Test func anAnsweredDecisionIsInTheWriteAheadLogWithoutAClose() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let loop = Loop(log)
+        loop.record("durable", at: log.now())
+        loop.drain(untilAnswered: 1)
+        let files = LogFolder(path: folder("log"))
+        let wal = try files.names("wal").flatMap { try files.read("wal/\($0)") ?? [] }
+        #expect(String(decoding: wal, as: UTF8.self).contains("\"request\":\"durable\""))
+        log.close()
+    }
+
+    @Test func aLogGoesOnWhereItEnded() throws {
+        for run in 0..<3 {
+            let log = try LogTests.open(folder, clock: clock)
+            let loop = Loop(log)
+            loop.record("run\(run)", at: log.now())
+            loop.drain(untilAnswered: 1)
+            #expect(loop.answers["run\(run)"] == .allowed(UInt64(3 * run + 1)))
+            log.close()
+        }
+        let entries = try LogTests.entries(folder)
+        #expect(entries.count == 9)
+        #expect(entries.events("start").count == 3)
+        // Nothing completed them, but each log was closed in order: nothing was cut off.
+        #expect(entries.events("start").map { $0.contains("\"open\":0") } == [true, true, true])
+    }
+
+    @Test func oneWakeForEachPortThatAGroupHoldsSomethingOf() throws {
+        // Not opened yet by its threads: everything below is one group.
+        let log = try LogTests.open(folder, clock: clock)
+        let loops = (0..<3).map { _ in Loop(log) }
+        for number in 0..<300 { loops[number % 2].record("r\(number)", at: log.now()) }
+        for loop in loops.prefix(2) { loop.drain(untilAnswered: 150) }
+        log.close()
+        let groups = log.status.groups
+        #expect(loops[2].wakes == 0)
+        for loop in loops.prefix(2) { #expect(loop.wakes >= 1 && loop.wakes <= groups) }
+    }
+
+    @Test func completionsAreBatchedAndCloseTheirDecisions() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let loop = Loop(log)
+        for number in 0..<700 { loop.record("r\(number)", at: log.now()) }
+        loop.drain(untilAnswered: 700)
+        for number in 0..<700 {
+            loop.port.complete(.init(index: UInt64(number + 1), status: 200, bytes: 5, outcome: .whole))
+        }
+        log.close()
+        let reader = try LogReader(folder: folder("log"), verifier: LogTests.signer.verifier)
+        var verifier = LogVerifier(reader)
+        let report = try verifier.verify()
+        #expect(report.allowed == 700)
+        #expect(report.open.isEmpty)
+        #expect((2...4).contains(report.completions))
+        #expect(report.events == 2)
+    }
+
+    @Test func eventsAreKeptAndMayBeWaitedFor() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        log.record(EventEntry(gateway: LogTests.gateway, name: "reload", members: [("policy", .text("p\"q"))]))
+        try log.recordDurably(EventEntry(gateway: LogTests.gateway, name: "reseal", members: [("count", .number(-3))]))
+        #expect(log.status.durableSize == 3)
+        log.close()
+        let entries = try LogTests.entries(folder)
+        #expect(entries[1].hasSuffix(#""event":"reload","policy":"p\"q"}"#))
+        #expect(entries[2].hasSuffix(#""event":"reseal","count":-3}"#))
+        #expect(throws: LogError.self) {
+            try log.recordDurably(EventEntry(gateway: LogTests.gateway, name: "late"))
+        }
+    }
+
+    @Test func timeNeverGoesBackAndAStepOfMoreThanFiveSecondsIsAnEvent() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let loop = Loop(log)
+        let before = log.now()
+        loop.record("before", at: before)
+        clock.move(seconds: -4)
+        #expect(log.now() == before)
+        log.record(EventEntry(gateway: LogTests.gateway, name: "small"))
+        clock.move(seconds: -4)
+        log.record(EventEntry(gateway: LogTests.gateway, name: "large"))
+        log.record(EventEntry(gateway: LogTests.gateway, name: "again"))
+        // A decision that was judged by an older time takes the log's, when no token was judged by it.
+        loop.record("older", at: clock.wall())
+        // One with tokens is decided again.
+        let result = loop.record("judged", .authorized, at: clock.wall()) {
+            $0.authorizations = [AuthorizationEntry(sha256: .zero, outcome: .granted)]
+        }
+        #expect(result == .timeMoved(before))
+        loop.drain(untilAnswered: 2)
+        clock.move(seconds: 100)
+        log.close()
+        let entries = try LogTests.entries(folder)
+        #expect(entries.events("clock-step").count == 1)
+        #expect(entries.events("clock-step")[0].contains("\"microseconds\":-8000000"))
+        let stamps = entries.compactMap { EntryTime.read(Array($0.utf8)) }
+        #expect(stamps.count == entries.count)
+        #expect(stamps == stamps.sorted())
+        #expect(stamps.dropLast().allSatisfy { $0 == before })
+    }
+
+    @Test func timeDoesNotGoBackOverARestart() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let last = log.now()
+        log.close()
+        clock.move(seconds: -3600)
+        let again = try LogTests.open(folder, clock: clock)
+        #expect(again.now() == last)
+        again.close()
+        #expect(try LogTests.entries(folder).events("clock-step").count == 1)
+    }
+
+    @Test func anEntryLongerThanABundleCanHoldIsNotTaken() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let loop = Loop(log)
+        let frame = LogTests.entry("", .domestic, at: log.now())
+        var line: [UInt8] = []
+        frame.append(to: &line)
+        let longest = String(repeating: "x", count: DecisionEntry.bytesMax - line.count)
+        #expect(loop.record(longest, at: log.now()) == .queued)
+        #expect(loop.record(longest + "x", at: log.now()) == .unavailable)
+        loop.drain(untilAnswered: 1)
+        #expect(loop.answers[longest] == .allowed(1))
+        log.close()
+        #expect(try LogTests.entries(folder)[1].utf8.count == 65_535)
+    }
+
+    @Test func evidenceIsKeptOnceAndBeforeThePermit() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let loop = Loop(log)
+        let token = LogTests.evidence("header.payload.signature")
+        for number in 0..<3 { loop.record("r\(number)", .authorized, at: log.now(), evidence: [token]) }
+        loop.drain(untilAnswered: 3)
+        #expect(folder.read("log/evidence/\(token.sha256.hex)") == "header.payload.signature")
+        log.close()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder("log/evidence")) == [token.sha256.hex])
+    }
+
+    @Test func twoDaemonsDoNotShareAFolder() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        #expect {
+            try LogTests.open(folder, clock: clock)
+        } throws: { error in
+            if case LogError.locked = error { true } else { false }
+        }
+        log.close()
+    }
+
+    @Test func aClosedLogDecidesNothing() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let loop = Loop(log)
+        log.close()
+        #expect(loop.record("late", at: log.now()) == .unavailable)
+        loop.port.complete(.init(index: 1, status: 200, bytes: 0, outcome: .whole))
+        log.record(EventEntry(gateway: LogTests.gateway, name: "late"))
+        log.close()
+        #expect(try LogTests.entries(folder).count == 2)
+    }
+
+    @Test func anotherKeyAndAnotherOriginAreRefused() throws {
+        try LogTests.open(folder, clock: clock).close()
+        var configuration = LogTests.configuration(folder("log"), clock: clock)
+        configuration.signers = [LogTests.signer(seed: 8)]
+        let otherKey = configuration
+        #expect(throws: LogError.self) { try DecisionLog.open(otherKey, gateway: LogTests.gateway, start: []) }
+        // The old key beside the new one: that is how keys rotate.
+        configuration.signers = [LogTests.signer(seed: 8), LogTests.signer]
+        try DecisionLog.open(configuration, gateway: LogTests.gateway, start: []).close()
+        configuration.origin = "logs.example.org/other"
+        let otherOrigin = configuration
+        #expect(throws: LogError.self) { try DecisionLog.open(otherOrigin, gateway: LogTests.gateway, start: []) }
+    }
+}
