@@ -98,7 +98,7 @@ import Tokens
             grants(&$0)
             $0.mailbox = bureau.pseudonym("mailbox", Array("alice".utf8), "mail-create")
         },
-        Lie(name: "no mailbox", follows: "out-of-scope") { $0.mailbox = nil },
+        Lie(name: "no mailbox", follows: "entry 300 says: ") { $0.mailbox = nil },
         Lie(
             name: "an expired token",
             request: request { $0.tokens = [try! bureau.token("old") { $0.expiresSeconds = Bureau.now + 10 }] },
