@@ -3,9 +3,11 @@ internal import Residency
 
 /// The rule's answers to a question of which some parts are not known, over all that these parts can be.
 struct Alternatives {
-    private struct Choice: Hashable {
-        var scope: Int
-        var state: Int
+    /// One way in which it may have been, and the rule's answer to that; nil where such facts cannot stand beside the answer.
+    private struct Alternative {
+        let scope: Int
+        let state: Int
+        let answer: Answer?
     }
 
     private let question: Question
@@ -26,76 +28,83 @@ struct Alternatives {
     func compare(_ entry: DecisionEntry, _ suspension: [Bool]) throws(Contradiction) -> Set<Doubt> {
         let said = Answer(entry)
         for (index, isSuspended) in suspension.enumerated() {
-            var question = question
-            if case .write = question.access { question.areForeignWritesSuspended = isSuspended }
-            let answers = answers(question, hasTokens: !entry.authorizations.isEmpty)
-            guard let match = answers.first(where: { $0.value == said })?.key else { continue }
-            var doubts = doubts(answers, said, match)
+            let alternatives = alternatives(entry, isSuspended: isSuspended)
+            guard let match = alternatives.first(where: { $0.answer == said }) else { continue }
+            var doubts = doubts(alternatives.filter { $0.answer != said }, match)
             if index > 0 { doubts.insert(.suspension) }
             return doubts
         }
-        throw contradiction(entry, said, isSuspended: suspension[0])
+        throw contradiction(said, alternatives(entry, isSuspended: suspension[0]), isSuspended: suspension[0])
     }
 
-    private func answers(_ question: Question, hasTokens: Bool) -> [Choice: Answer] {
-        var answers: [Choice: Answer] = [:]
-        for scopeIndex in scope.candidates.indices {
-            for stateIndex in facts.states.indices {
-                let choice = Choice(scope: scopeIndex, state: stateIndex)
-                answers[choice] = answer(asked(question, choice), hasTokens: hasTokens)
+    private func alternatives(_ entry: DecisionEntry, isSuspended: Bool) -> [Alternative] {
+        scope.candidates.indices.flatMap { scope in
+            facts.states.indices.map { state in
+                let asked = asked(scope: scope, state: state, isSuspended: isSuspended)
+                return Alternative(scope: scope, state: state, answer: answer(asked, entry))
             }
         }
-        return answers
     }
 
-    private func asked(_ question: Question, _ choice: Choice) -> Question {
+    private func asked(scope index: Int, state: Int, isSuspended: Bool) -> Question {
         var question = question
-        question.mailbox = scope.candidates[choice.scope]
-        question.object = facts.states[choice.state]
+        question.mailbox = scope.candidates[index]
+        question.object = facts.states[state]
+        if case .write = question.access { question.areForeignWritesSuspended = isSuspended }
         return question
     }
 
     /// Asks first without the object, as the gateway does: what the store alone refuses is not looked up (DESIGN 3.8). Only where
-    /// a token ran out between the look and the record may facts stand beside such a refusal.
-    private func answer(_ question: Question, hasTokens: Bool) -> Answer? {
+    /// a token, or its issuer's list, ran out between the look and the record may facts stand beside such a refusal.
+    private func answer(_ question: Question, _ entry: DecisionEntry) -> Answer? {
         var before = question
         before.object = .notLocated
         if case .decided(let decision) = Rule.decide(before) {
             if facts == .nothing { return Answer(decision) }
-            guard hasTokens else { return nil }
+            guard entry.authorizations.contains(where: { $0.outcome == .expired || $0.outcome == .revoked }) else {
+                return nil
+            }
         }
         guard case .decided(let decision) = Rule.decide(question) else { return nil }
         return Answer(decision)
     }
 
     /// A part is in doubt where, all else being as it must be, another value of it gives another answer.
-    private func doubts(_ answers: [Choice: Answer], _ said: Answer, _ match: Choice) -> Set<Doubt> {
+    private func doubts(_ others: [Alternative], _ match: Alternative) -> Set<Doubt> {
+        guard !others.isEmpty else { return [] }
         var doubts: Set<Doubt> = []
-        for (choice, answer) in answers where answer != said {
-            if let doubt = scope.doubt, choice.state == match.state { doubts.insert(doubt) }
-            if choice.scope == match.scope, choice.state != match.state { doubts.insert(.tagMissingOrBroken) }
-        }
-        return doubts
+        if let doubt = scope.doubt, others.contains(where: { $0.state == match.state }) { doubts.insert(doubt) }
+        if others.contains(where: { $0.scope == match.scope }) { doubts.insert(.tagMissingOrBroken) }
+        // Neither part alone: both together.
+        return doubts.isEmpty ? Set([scope.doubt, .tagMissingOrBroken].compactMap { $0 }) : doubts
     }
 
-    private func contradiction(_ entry: DecisionEntry, _ said: Answer, isSuspended: Bool) -> Contradiction {
-        var question = question
-        if case .write = question.access { question.areForeignWritesSuspended = isSuspended }
-        var before = question
-        before.mailbox = scope.candidates[0]
-        before.object = .notLocated
-        if case .decided(let decision) = Rule.decide(before) {
-            let isLooked = facts != .nothing && Answer(decision) == said
-            return Contradiction(
-                says: said.description + (isLooked ? "; and looked the object up" : ""),
-                follows: Answer(decision).description + (isLooked ? " without a look at the object" : ""),
-                steps: Rule.explain(before))
+    /// Of all answers the one nearest to what the entry says is what follows.
+    private func contradiction(_ said: Answer, _ alternatives: [Alternative], isSuspended: Bool) -> Contradiction {
+        func distance(_ alternative: Alternative) -> Int { alternative.answer?.distance(to: said) ?? Int.max }
+        guard let nearest = alternatives.min(by: { distance($0) < distance($1) }) else {
+            return Contradiction(says: said.description, follows: "nothing")
         }
-        let asked = asked(question, Choice(scope: 0, state: 0))
+        var asked = asked(scope: nearest.scope, state: nearest.state, isSuspended: isSuspended)
+        if let answer = nearest.answer {
+            return Contradiction(
+                says: said.description, follows: answer.description + (alternatives.count > 1 ? ", at best" : ""),
+                steps: Rule.explain(asked))
+        }
+        asked.object = .notLocated
         guard case .decided(let decision) = Rule.decide(asked) else {
             return Contradiction(says: said.description, follows: "nothing that the rule could answer")
         }
         return Contradiction(
-            says: said.description, follows: Answer(decision).description, steps: Rule.explain(asked))
+            says: said.description + "; and looked the object up",
+            follows: Answer(decision).description + ", without a look at the object", steps: Rule.explain(asked))
+    }
+}
+
+extension Answer {
+    /// How far an answer is from another: reasons count most.
+    fileprivate func distance(to other: Answer) -> Int {
+        (reason == other.reason ? 0 : 8) + (crossed == other.crossed ? 0 : 4)
+            + (judged.map(\.outcome) == other.judged.map(\.outcome) ? 0 : 2) + (judged == other.judged ? 0 : 1)
     }
 }

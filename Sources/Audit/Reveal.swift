@@ -26,7 +26,8 @@ package final class Reveal {
         var count = 0
     }
 
-    private let keys: [String: Pseudonymizer]
+    /// By id; an id may be that of several datacenters' keys.
+    private let keys: [String: [Pseudonymizer]]
     private var known: [[UInt8]] = []
     private var isKnown: Set<[UInt8]> = []
     private var tables: [Place: Table] = [:]
@@ -35,8 +36,8 @@ package final class Reveal {
     ///   - keys: pseudonym keys; none for an audit without revealing.
     ///   - names: candidates: mailboxes, keys or prefixes.
     package init(keys: [NamedKey], names: [[UInt8]]) throws(OpenSSLError) {
-        var made: [String: Pseudonymizer] = [:]
-        for key in keys { made[key.id] = Pseudonymizer(keyID: key.id, key: try HMACKey(key.bytes)) }
+        var made: [String: [Pseudonymizer]] = [:]
+        for key in keys { made[key.id, default: []].append(Pseudonymizer(keyID: key.id, key: try HMACKey(key.bytes))) }
         self.keys = made
         for name in names { add(name) }
     }
@@ -46,7 +47,9 @@ package final class Reveal {
 
     /// Is the pseudonym that of this value? nil where its key is not held.
     func isPseudonym(_ pseudonym: String, of value: [UInt8], _ field: StaticString, bucket: String) -> Bool? {
-        keys[Self.keyID(pseudonym)].map { $0.pseudonym(field, bucket: bucket, value) == pseudonym }
+        keys[Self.keyID(pseudonym)].map { keys in
+            keys.contains { $0.pseudonym(field, bucket: bucket, value) == pseudonym }
+        }
     }
 
     func mailbox(_ pseudonym: String, bucket: String) -> Finding { find(pseudonym, "mailbox", bucket, [], Self.itself) }
@@ -66,12 +69,13 @@ package final class Reveal {
         _ candidates: ([UInt8]) -> [[UInt8]]
     ) -> Finding {
         let keyID = Self.keyID(pseudonym)
-        guard let key = keys[keyID] else { return .noKey }
+        guard let keys = keys[keyID] else { return .noKey }
         let place = Place(keyID: keyID, field: field.description, bucket: bucket, folders: folders)
         // Taken out while it changes, lest the dictionary be copied.
-        var table = tables.removeValue(forKey: place) ?? Table(names: [key.pseudonym(field, bucket: bucket, []): []])
-        for name in known[table.count...] {
-            for value in candidates(name) { table.names[key.pseudonym(field, bucket: bucket, value)] = value }
+        var table = tables.removeValue(forKey: place) ?? Table()
+        let values = known[table.count...].flatMap(candidates) + (table.names.isEmpty ? [[], folders] : [])
+        for value in values {
+            for key in keys { table.names[key.pseudonym(field, bucket: bucket, value)] = value }
         }
         table.count = known.count
         defer { tables[place] = table }

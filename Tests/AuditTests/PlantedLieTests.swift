@@ -98,7 +98,7 @@ import Tokens
             grants(&$0)
             $0.mailbox = bureau.pseudonym("mailbox", Array("alice".utf8), "mail-create")
         },
-        Lie(name: "no mailbox", follows: "what follows") { $0.mailbox = nil },
+        Lie(name: "no mailbox", follows: "entry 300 says: ") { $0.mailbox = nil },
         Lie(
             name: "an expired token",
             request: request { $0.tokens = [try! bureau.token("old") { $0.expiresSeconds = Bureau.now + 10 }] },
@@ -191,12 +191,12 @@ import Tokens
         Lie(name: "another reference", needsKeys: true, follows: "not the pseudonym of the token's reference") {
             $0.authorizations[0].reference = bureau.pseudonym("reference", Array("2026/other".utf8), "mail-create")
         },
-        Lie(name: "another element", follows: "what follows") { $0.authorizations[0].element = 1 },
+        Lie(name: "another element", follows: "token 1 granted by element 0") { $0.authorizations[0].element = 1 },
         Lie(
             name: "a misplaced object as in place",
             request: request {
                 $0.object = .tagged(ResidencyFacts(place: Bureau.iad1, receivedSeconds: Bureau.now))
-            }, follows: "what follows"
+            }, follows: "misplaced"
         ) { $0.isMisplaced = false },
         Lie(name: "a tag of a datacenter that there is not", follows: "no seal key of dub9") {
             $0.datacenter = DatacenterName("dub9")
@@ -261,7 +261,7 @@ import Tokens
             $0.mailbox = bureau.pseudonym("mailbox", Array("alice".utf8), "mail-iad1")
         },
         Lie(name: "a name in the clear", follows: "no pseudonym under the key") { $0.mailbox = "dub1-1:alice" },
-        Lie(name: "an allowed read as refused", follows: "what follows") { $0.reason = .authorizationOutOfScope },
+        Lie(name: "an allowed read as refused", follows: "allow, authorized") { $0.reason = .authorizationOutOfScope },
         Lie(name: "what the log could not take", follows: "was available") { $0.reason = .logUnavailable },
     ]
 

@@ -58,6 +58,7 @@ import Testing
             #expect(named.status == 0, "\(named.errors)")
             #expect(!named.text.contains("(--names)"), "\(named.text)")
             #expect(blind.whole < revealed.whole && revealed.whole < named.whole)
+            try aCopyWithoutATokenFails(decisions)
             // With every name known only these are left.
             for line in named.text.split(separator: "\n") where line.contains(" in part: ") {
                 let isKnown = [
@@ -66,6 +67,23 @@ import Testing
                 #expect(isKnown.contains { line.contains($0) }, "\(line)")
             }
         }
+    }
+
+    /// The audit of a copy from which one granting token was taken away names the first decision that rested on it.
+    private func aCopyWithoutATokenFails(_ decisions: [DecisionEntry]) throws {
+        #expect(try run(["cp", "-a", world.folder("log/dub1"), world.folder("copy")]).status == 0)
+        let granted = try #require(decisions.first { $0.reason == .authorized })
+        let token = try #require(granted.authorizations.first { $0.outcome == .granted }).sha256.hex
+        try FileManager.default.removeItem(atPath: world.folder("copy/evidence/\(token)"))
+        let result = try run(
+            [
+                "\(products)/bailiwick", "log", "audit", world.folder("log/dub1"), world.folder("copy"), "--key",
+                world.folder.read("keys/log-dub1.vkey").trimmingCharacters(in: .whitespacesAndNewlines),
+            ])
+        #expect(result.status == 1)
+        #expect(result.text.contains("log/dub1: good"))
+        #expect(result.errors.contains("copy: NOT GOOD: entry "), "\(result.errors)")
+        #expect(result.errors.contains("evidence/\(token) is missing"), "\(result.errors)")
     }
 
     // MARK: - Requests

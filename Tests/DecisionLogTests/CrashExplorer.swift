@@ -157,7 +157,8 @@ final class CrashExplorer {
         }
         guard frontier.root(&hasher) == checkpoint.root else { throw TestFailure("the root is not the entries'") }
         for (request, index) in known.answered where requests[request] != index {
-            throw TestFailure("\(request) was answered at \(index), and is at \(requests[request].map(String.init) ?? "none")")
+            throw TestFailure(
+                "\(request) was answered at \(index), and is at \(requests[request].map(String.init) ?? "none")")
         }
     }
 

@@ -16,6 +16,8 @@ import Testing
         defer { print("seed \(seed): \(explorer.points) crash points, \(ContinuousClock.now - begin)") }
         try explorer.explore()
         let points = explorer.points
-        Self.points.withLock { $0 += points; print("seed \(seed): \(points) crash points, \($0) in all") }
+        Self.points.withLock {
+            $0 += points; print("seed \(seed): \(points) crash points, \($0) in all")
+        }
     }
 }

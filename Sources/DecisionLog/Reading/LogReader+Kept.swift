@@ -7,7 +7,11 @@ extension LogReader {
 
     /// The token of that SHA-256; nil where none is kept.
     package func evidence(_ sha256: String) throws(LogFault) -> [UInt8]? {
-        files.exists("evidence/" + sha256) ? try kept("evidence/", sha256) : nil
+        let name = "evidence/" + sha256
+        do throws(LogSystemError) { guard try files.exists(name) else { return nil } } catch {
+            throw LogFault(file: name, what: "cannot be read: \(error)")
+        }
+        return try kept("evidence/", sha256)
     }
 
     private func kept(_ folder: String, _ sha256: String) throws(LogFault) -> [UInt8] {
