@@ -91,9 +91,11 @@ struct WriteAheadRecovery {
                 offset += WriteAheadGroup.paddedByteCount(entries: group.entries.count)
             case .broken(let sequence, let firstIndex) where sequence == nextSequence:
                 let isLater = Self.hasLater(segment, after: offset, than: sequence)
+                // Its first entry is the one after the group before it: its own header may be half of an older one's.
+                let isCovered = (isFirst ? firstIndex : end) < coveredSize
                 // The write that a crash interrupted: only the last of all, and nothing that was published. Or one that an earlier
                 // start dropped, when the group that took its number did not fit here: then the next segment begins with it.
-                guard !isLater, next == nil ? firstIndex >= coveredSize : next == sequence else {
+                guard !isLater, next == nil ? !isCovered : next == sequence else {
                     throw .damaged("\(path) at offset \(offset): group \(sequence) is damaged")
                 }
                 droppedTornGroup = next == nil
