@@ -22,22 +22,22 @@ struct ForeignWrites {
     private var requests: [UInt64: String] = [:]
 
     /// Whether foreign writes of the entry's principal were suspended: what the log tells first, what it cannot exclude after it.
-    /// An answer is counted when it is durable, which may be in the minute after its entry's time.
+    /// An answer is counted when its entry is queued, by the time that it was decided at: the entry's, or one shortly before it.
     func suspension(at entry: DecisionEntry) -> [Bool] {
         guard let principal = entry.principal, let minutes = overwrites[principal] else { return [false] }
         let minute = entry.time.seconds / 60
-        if minutes.count(where: { $0 == minute }) >= Self.overwritesPerMinute { return [true, false] }
-        return minutes.count(where: { $0 >= minute - 1 }) >= Self.overwritesPerMinute ? [false, true] : [false]
+        return minutes.count(where: { $0 == minute }) >= Self.overwritesPerMinute ? [true, false] : [false]
     }
 
     /// Is the entry the second decision of a delivery that another writer came before? The first one is withdrawn then.
     func explains(_ entry: DecisionEntry) -> Bool {
-        guard entry.reason == .foreignOverwrite, entry.size == nil, entry.authorizations.isEmpty,
+        guard entry.reason == .foreignOverwrite, entry.size == nil,
             let first = deliveries[entry.request], first.refusal == nil
         else { return false }
         return first.entry.principal == entry.principal && first.entry.store == entry.store
             && first.entry.object == entry.object && first.entry.operation == entry.operation
-            && first.entry.crossed == entry.crossed && first.entry.policy == entry.policy && !entry.isMisplaced
+            && first.entry.crossed == entry.crossed && first.entry.authorizations == entry.authorizations
+            && first.entry.policy == entry.policy && !entry.isMisplaced
     }
 
     /// Takes a decision that was decided again.
@@ -49,7 +49,7 @@ struct ForeignWrites {
         case .foreignOverwrite:
             if let principal = entry.principal {
                 let minute = entry.time.seconds / 60
-                overwrites[principal, default: []].removeAll { $0 < minute - 1 }
+                overwrites[principal, default: []].removeAll { $0 < minute }
                 overwrites[principal, default: []].append(minute)
             }
             guard explains(entry), var first = deliveries[entry.request] else { return }

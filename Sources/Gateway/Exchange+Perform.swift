@@ -221,7 +221,9 @@ extension Exchange {
     private func refuseOverwrite() {
         if let index { worker.port.complete(.init(index: index, status: 403, bytes: 0, outcome: .withdrawn)) }
         index = nil
-        record(Decision(reason: .foreignOverwrite, crossed: decision?.crossed ?? []), at: worker.log.now())
+        record(
+            Decision(reason: .foreignOverwrite, crossed: decision?.crossed ?? [], judged: decision?.judged ?? []),
+            at: worker.log.now())
     }
 
     // MARK: - While an object is sent

@@ -134,6 +134,8 @@ extension Exchange {
     /// An entry of a later time went first: judge by that time.
     private func decideAgain(at time: Timestamp) {
         guard var question else { return record(decision ?? Decision(reason: .badRequest), at: time) }
+        // A write that another one came before is over: only its time is new.
+        if case .storing = work, let decision { return record(decision, at: time) }
         question.time = time
         question.authorizations = presented.map { $0.authorization(at: time) }
         switch decide(&question) {
@@ -152,7 +154,12 @@ extension Exchange {
             reviewed.token == nil ? nil : TokenEvidence(sha256: reviewed.sha256, bytes: token)
         }
         switch worker.port.record(entry(decision, at: time), release: release, evidence: evidence, waiter: self) {
-        case .queued: connection.waitForLog()
+        case .queued:
+            // In the order of the log, so that whoever reads it counts the same.
+            if decision.reason == .foreignOverwrite, let principal {
+                worker.overwrites.count(for: principal.settings.name, at: time)
+            }
+            connection.waitForLog()
         case .timeMoved(let later): decideAgain(at: later)
         case .overloaded: answer(refusing: .overloaded)
         case .unavailable: answer(refusing: .logUnavailable)
@@ -197,9 +204,6 @@ extension Exchange: DecisionWaiter {
         case .refused(let index):
             self.index = index
             count()
-            if decision?.reason == .foreignOverwrite, let principal {
-                worker.overwrites.count(for: principal.settings.name, at: worker.log.now())
-            }
             answer(refusing: decision?.reason ?? .badRequest)
         case .unavailable: answer(refusing: .logUnavailable)
         }

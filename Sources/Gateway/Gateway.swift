@@ -65,6 +65,7 @@ package final class Gateway: Sendable {
         var configuration = LogConfiguration(
             directory: settings.log.directory, origin: settings.log.origin, signers: signers)
         configuration.checkpointIntervalMilliseconds = settings.log.checkpointIntervalMilliseconds
+        configuration.reserveBytes = settings.log.reserveMebibytes << 20
         let log: DecisionLog
         do throws(LogError) {
             log = try DecisionLog.open(

@@ -63,6 +63,7 @@ package enum Rule {
         let passage = passage(question, Reading(store: question, received: .anyTime), &trace)
         var decision = decision(for: passage)
         guard decision.isAllowed else { return .decided(decision) }
+        if case .open = passage { decision.judged = judged(forEntriesOf: question, &trace) }
         if case .granted(let authority) = passage, authority.withholdsFromListing {
             trace.note("3.5", "granted for traffic: ETag, checksums and user metadata are withheld")
             decision.withholdsEntityTag = true
@@ -70,6 +71,17 @@ package enum Rule {
         decision.admission = Admission(
             question: question, storePassage: passage, withholdsEntityTag: decision.withholdsEntityTag)
         return .decided(decision)
+    }
+
+    /// A listing at home may show entries whose tags name other owners, by tokens that are looked at for that alone: what is told
+    /// of them is how each fares with the store's own owner.
+    private static func judged(forEntriesOf question: Question, _ trace: inout Trace) -> [JudgedAuthorization] {
+        var coverage = Coverage()
+        let reading = Reading(store: question, received: .anyTime)
+        return question.authorizations.enumerated().map { index, presented in
+            coverage.judge(
+                presented, for: question.store.place.jurisdiction, question, reading, token: index + 1, &trace)
+        }
     }
 
     /// A read of one object.

@@ -136,4 +136,6 @@ package struct LogSettings: Sendable {
     /// Signing keys in C2SP's note form, one line each.
     package let signingKeys: [String]
     package let checkpointIntervalMilliseconds: Int
+    /// Room kept on the log's disk for its last words, MiB; 0 for none.
+    package let reserveMebibytes: Int
 }

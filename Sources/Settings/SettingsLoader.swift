@@ -254,14 +254,16 @@ struct SettingsLoader {
         }
         if section.has("signing_keys"), keys.isEmpty { section.problem("signing_keys", "expected at least one key") }
         let interval = section.integer("checkpoint_interval_ms", default: 1000, in: 100...60_000)
-        for name in ["witnesses", "witness_quorum", "witness_required", "retention_days", "reserve_mib"]
+        let reserve = section.integer("reserve_mib", default: 64, in: 0...65_536)
+        for name in ["witnesses", "witness_quorum", "witness_required", "retention_days"]
         where section.has(name) {
             section.problem(name, "is not built yet: leave it out")
         }
         section.finish()
         guard let directory, let origin else { return nil }
         return LogSettings(
-            directory: directory, origin: origin, signingKeys: keys, checkpointIntervalMilliseconds: interval)
+            directory: directory, origin: origin, signingKeys: keys, checkpointIntervalMilliseconds: interval,
+            reserveMebibytes: reserve)
     }
 
     // MARK: - Names

@@ -27,6 +27,8 @@ struct ExplainCommand: ParsableCommand {
     @Option(help: "Which key; for a list, which prefix.") var key: String
     @Option(help: "get, head, list, put or delete.") var action: Action = .get
     @Option(help: "An authorization; repeatable.") var token: [String] = []
+    @Option(help: ArgumentHelp("The caller's certificate, PEM, for tokens that are bound to one.", valueName: "file"))
+    var certificate: String?
     @Option(help: "The datacenter that the object's tag names.") var tag: String?
     @Option(help: "When the object was received (RFC 3339).") var received: Timestamp?
     @Option(help: "At which time; now, if not given.") var at: Timestamp?
@@ -77,7 +79,7 @@ struct ExplainCommand: ParsableCommand {
         var question = Question(
             operation: operation, access: access,
             isEntitled: caller.stores.contains(store.bucket) && caller.mayDo(operation),
-            principal: caller.name, certificate: nil, gatewayName: settings.gateway.name, gateway: settings.place,
+            principal: caller.name, certificate: try certificate.map { try CertificateFile.fingerprint($0) }, gatewayName: settings.gateway.name, gateway: settings.place,
             office: caller.office, location: location, store: store.policy, mailbox: try scope(rule),
             areas: settings.areas,
             time: time, authorizations: presented)

@@ -96,8 +96,8 @@ import Tokens
         lie { $0.isMisplaced.toggle() }
         lie { $0.crossed = $0.crossed.isEmpty ? [Jurisdiction("IE")!] : [] }
         lie { $0.crossed.append(Jurisdiction("FR")!) }
-        // Without a token that did not count the same may follow.
-        if entry.authorizations.count == 1 { lie { $0.authorizations = [] } }
+        // Without a token that did not count, the same may follow: of several, or where no border is crossed.
+        if entry.authorizations.count == 1, !entry.crossed.isEmpty { lie { $0.authorizations = [] } }
         for index in entry.authorizations.indices {
             lie { $0.authorizations[index].element = ($0.authorizations[index].element ?? 0) + 1 }
             for outcome in JudgedAuthorization.Outcome.allCases where outcome != entry.authorizations[index].outcome {

@@ -162,21 +162,32 @@ struct StatedRule {
         var opens: [[(DataClasses, Range<Timestamp>?)]] = []
     }
 
-    func border(_ demand: Demand) -> Border {
-        let crossed = crossed(demand.owners)
-        if crossed.isEmpty { return Border(answer: Answer(reason: withoutGrant(demand.owners))) }
-        var border = Border(answer: Answer(reason: .authorized))
-        border.answer.crossed = crossed
-        let granted: [[[Int]]] = crossed.map { owner in
+    /// For each owner, for each token, the elements that grant the owner's share.
+    func grantedElements(_ owners: [Jurisdiction], _ demand: Demand) -> [[[Int]]] {
+        owners.map { owner in
             q.authorizations.map { presented in
                 guard case .verified(let grant) = presented, firstFailure(presented) == nil else { return [] }
                 return granting(grant, owner, demand)
             }
         }
-        border.answer.elements = q.authorizations.indices.map { token in granted.flatMap { $0[token] }.min() }
-        border.answer.outcomes = q.authorizations.indices.map { token in
-            border.answer.elements[token] != nil ? "granted" : firstFailure(q.authorizations[token]) ?? "out-of-scope"
+    }
+
+    /// What is said of each token.
+    func tell(_ granted: [[[Int]]], in answer: inout Answer) {
+        let elements = q.authorizations.indices.map { token in granted.flatMap { $0[token] }.min() }
+        answer.elements = elements
+        answer.outcomes = q.authorizations.indices.map { token in
+            elements[token] != nil ? "granted" : firstFailure(q.authorizations[token]) ?? "out-of-scope"
         }
+    }
+
+    func border(_ demand: Demand) -> Border {
+        let crossed = crossed(demand.owners)
+        if crossed.isEmpty { return Border(answer: Answer(reason: withoutGrant(demand.owners))) }
+        var border = Border(answer: Answer(reason: .authorized))
+        border.answer.crossed = crossed
+        let granted = grantedElements(crossed, demand)
+        tell(granted, in: &border.answer)
         if granted.allSatisfy({ tokens in tokens.contains { !$0.isEmpty } }) {
             border.answer.expiresSeconds = q.authorizations.indices.compactMap { token in
                 guard border.answer.elements[token] != nil, case .verified(let grant) = q.authorizations[token] else {
@@ -284,6 +295,8 @@ struct StatedRule {
         var answer = border.answer
         guard answer.reason!.allows else { return answer }
         answer.isListing = true
+        // At home its tokens are looked at for the entries' sake, and told of as the store's owner sees them.
+        if answer.crossed.isEmpty { tell(grantedElements([store], storeDemand), in: &answer) }
         answer.withholdsEntityTag = border.opens.contains { opens in
             opens.contains { !$0.0.contains(.content) } && !opens.contains { $0.0.contains(.content) && $0.1 == nil }
         }
