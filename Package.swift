@@ -103,7 +103,7 @@ let package = Package(
         .testTarget(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "JSON", "OpenSSL", "Residency", "TestSupport"],
-            path: "Tests/Conformance", exclude: ["boto3_first_part.py", "wire.py", "tlog", "tlogproof"],
+            path: "Tests/Conformance", exclude: ["boto3_first_part.py", "load.py", "wire.py", "tlog", "tlogproof"],
             swiftSettings: testSettings),
     ],
     swiftLanguageModes: [.v6]

@@ -79,7 +79,8 @@ struct ExplainCommand: ParsableCommand {
         var question = Question(
             operation: operation, access: access,
             isEntitled: caller.stores.contains(store.bucket) && caller.mayDo(operation),
-            principal: caller.name, certificate: try certificate.map { try CertificateFile.fingerprint($0) }, gatewayName: settings.gateway.name, gateway: settings.place,
+            principal: caller.name, certificate: try certificate.map { try CertificateFile.fingerprint($0) },
+            gatewayName: settings.gateway.name, gateway: settings.place,
             office: caller.office, location: location, store: store.policy, mailbox: try scope(rule),
             areas: settings.areas,
             time: time, authorizations: presented)

@@ -4,7 +4,13 @@ internal import DecisionLog
 /// `bailiwick log key`.
 struct LogKey: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "key", abstract: "Prints the vkey of a signing key, which auditors need.")
+        commandName: "key", abstract: "Prints the vkey of a signing key, which auditors need.",
+        discussion: """
+            The vkey is public: C2SP's name, hash and key, `<name>+<hash>+<base64>`. Auditors should have it from elsewhere than the log.
+
+            EXAMPLE
+              bailiwick log key /etc/bailiwick/keys/log > log.vkey
+            """)
 
     @Argument(help: ArgumentHelp("The file of a log's or witness's private key.", valueName: "file"))
     var file: String

@@ -183,10 +183,25 @@ import Testing
         #expect(result.text.contains("3"))
     }
 
+    @Test func explainTriesABoundTokenWithTheCallersCertificate() throws {
+        func explained(_ certificate: String) throws -> String {
+            try bailiwick([
+                "explain", "--config", world.folder("dub1-gw1.toml"), "--principal", "ediscovery", "--address",
+                "127.0.20.5", "--bucket", "mail-dub1", "--key", "alice/INBOX/1", "--certificate",
+                world.folder("pki/\(certificate).crt"), "--token",
+                try world.irishToken("--certificate", world.folder("pki/iad1-ediscovery.crt")),
+            ]).text
+        }
+        #expect(try explained("iad1-ediscovery").contains("ALLOW, authorized"))
+        #expect(try explained("iad1-ediscovery-2").contains("REFUSE, authorization-wrong-bearer"))
+    }
+
     @Test func everyCommandHasHelpThatTeaches() throws {
         let commands = [
             ["keys", "new"], ["token", "issue"], ["token", "inspect"], ["token", "verify"], ["token", "revoke"],
             ["explain"], ["tags", "reseal"], ["tags", "scan"], ["log", "verify"], ["log", "query"],
+            ["log", "follow"], ["log", "prove"], ["log", "check-proof"], ["log", "stats"], ["log", "audit"],
+            ["log", "key"],
         ]
         for command in commands {
             let help = try bailiwick(command + ["--help"])
