@@ -19,6 +19,7 @@ package final class Daemon: @unchecked Sendable {
         process.standardError = output
         process.standardInput = FileHandle.nullDevice
         try process.run()
+        AtExit.shared.add { [process] in if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) } }
     }
 
     package var output: String { (try? String(contentsOfFile: outputPath, encoding: .utf8)) ?? "" }

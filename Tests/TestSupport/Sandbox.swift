@@ -8,6 +8,7 @@ package final class Sandbox: Sendable {
         path =
             FileManager.default.temporaryDirectory.appendingPathComponent("\(name)-\(UUID().uuidString.prefix(8))").path
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        AtExit.shared.add { [path] in try? FileManager.default.removeItem(atPath: path) }
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
