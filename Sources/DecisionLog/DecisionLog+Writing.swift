@@ -39,6 +39,8 @@ extension DecisionLog {
                 let settled = waiting.prefix { $0.index < part.firstIndex + UInt64(part.count) }
                 waiting = waiting.dropFirst(settled.count)
                 settle(Array(settled), isDurable: true)
+                configuration.follower?.follow(
+                    DurableGroup(firstIndex: part.firstIndex, count: part.count, bytes: part.bytes))
             }
         } catch {
             if case .system(let cause) = error, cause.isFull, !taken.isLastWords, reserve.release() {

@@ -225,6 +225,7 @@ package final class DecisionLog: @unchecked Sendable {
             status.usesDirectIO = usesDirectIO
             status.reserveBytes = reserve.byteCount
             status.reserveHeldBytes = reserve.heldBytes
+            status.missedByFollower = configuration.follower?.missedEntries
             return status
         }
     }

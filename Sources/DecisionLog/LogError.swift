@@ -38,6 +38,8 @@ package struct LogConfiguration: Sendable {
     package var segmentBytes = 8 << 20
     /// Bytes kept free for the last words on a full disk; 0 for none.
     package var reserveBytes = 0
+    /// Told of every entry once it is durable.
+    package var follower: (any LogFollower)?
     var clock: any LogClock = SystemClock()
     var disk: any LogDisk = LinuxDisk()
 
@@ -65,6 +67,8 @@ package struct LogStatus: Sendable {
     package var reserveBytes = 0
     /// Bytes of them that are not given back yet.
     package var reserveHeldBytes = 0
+    /// Entries that the follower could not take; nil without one.
+    package var missedByFollower: UInt64?
 }
 
 /// A token that is to be kept, durable before the first permit under it.

@@ -1,4 +1,4 @@
-internal import DecisionLog
+package import DecisionLog
 internal import NIOCore
 internal import NIOPosix
 internal import OpenSSL
@@ -53,9 +53,12 @@ package final class Gateway: Sendable {
     }
 
     /// Opens log and stores, and listens.
-    /// - Parameter report: takes a line for the journal.
+    /// - Parameters:
+    ///   - follower: told of every durable entry.
+    ///   - report: takes a line for the journal.
     package static func start(
-        _ settings: Settings, identity: Identity, report: @escaping @Sendable (String) -> Void
+        _ settings: Settings, identity: Identity, follower: (any LogFollower)?,
+        report: @escaping @Sendable (String) -> Void
     ) throws(GatewayError) -> Gateway {
         _ = try tlsContext(settings, wallClockSeconds())
         let signers = try signers(settings)
@@ -65,6 +68,7 @@ package final class Gateway: Sendable {
         var configuration = LogConfiguration(
             directory: settings.log.directory, origin: settings.log.origin, signers: signers)
         configuration.checkpointIntervalMilliseconds = settings.log.checkpointIntervalMilliseconds
+        configuration.follower = follower
         configuration.reserveBytes = settings.log.reserveMebibytes << 20
         let log: DecisionLog
         do throws(LogError) {

@@ -72,6 +72,9 @@ final class OperatorsDesk: Sendable {
             text.gauge(
                 "bailiwick_log_checkpoint_age_seconds", "Age of the published checkpoint.",
                 MetricsText.seconds(log.checkpointAgeMilliseconds * 1000))
+            if let missed = log.missedByFollower {
+                text.counter("bailiwick_journal_missed_total", "Entries that the journal could not take.", missed)
+            }
             text.describe("bailiwick_build_info", "gauge", "Version and settings snapshot.")
             text.sample("bailiwick_build_info", [("version", version), ("policy", policy)], 1)
             var answer = OperatorsAnswer.text(200, text.text)

@@ -34,10 +34,11 @@ struct Bailiwickd: ParsableCommand {
         let settings = try load()
         if check { return try checkOnly(settings) }
         for warning in settings.warnings { Journal.warning("warning: \(warning)") }
+        let export = Journal.isJournal ? JournalExport() : nil
         let gateway: Gateway
         do throws(GatewayError) {
             gateway = try Gateway.start(
-                settings, identity: .init(version: Self.version, binary: Self.binaryDigest()),
+                settings, identity: .init(version: Self.version, binary: Self.binaryDigest()), follower: export,
                 report: { Journal.error($0) })
         } catch {
             Journal.error("\(config): \(error)")
@@ -48,6 +49,7 @@ struct Bailiwickd: ParsableCommand {
         steer(gateway)
         Systemd.stopping()
         gateway.stop()
+        export?.finish()
         Journal.notice("stopped")
     }
 

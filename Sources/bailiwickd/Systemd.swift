@@ -61,7 +61,8 @@ enum Journal {
     static func warning(_ text: String) { write("<4>", text) }
     static func notice(_ text: String) { write("<5>", text) }
 
-    private static let isJournal = unsafe getenv("JOURNAL_STREAM") != nil
+    /// Is standard error the journal's (systemd.exec(5), `$JOURNAL_STREAM`)?
+    static let isJournal = unsafe getenv("JOURNAL_STREAM") != nil
 
     private static func write(_ priority: String, _ text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
