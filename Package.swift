@@ -14,6 +14,7 @@ let settings: [SwiftSetting] = [
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -67,8 +68,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores", "Settings",
-                nioCore,
-                nioPosix,
+                nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -89,7 +89,7 @@ let package = Package(
         test("OpenSSL", ["TestSupport"]),
         test("JSON"),
         test("Residency"),
-        test("HTTP", [nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), nioEmbedded]),
+        test("HTTP", [nioCore, nioHTTP1, nioEmbedded]),
         test("Tokens", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("TLS", ["OpenSSL", nioCore, nioPosix, nioEmbedded, "TestSupport"]),

@@ -1,12 +1,16 @@
 /// The integrator's thread.
 extension DecisionLog {
+    /// How long the next checkpoint waits for the witnesses of the last one.
+    private static let witnessMicrosecondsMax: Int64 = 5_000_000
+
     func integrateUntilStopped() {
         repeat {
             monitor.withLock {
                 while toIntegrate.isEmpty, !isWriterDone {
-                    let left = nextCheckpoint - clock.monotonicMicroseconds()
+                    if cosignatures != nil { break }
+                    let left = max(nextCheckpoint, heldUntil) - clock.monotonicMicroseconds()
                     if left <= 0 { break }
-                    monitor.wait(milliseconds: Int(left / 1000) + 1)
+                    monitor.wait(milliseconds: Int(min(left / 1000, 60_000)) + 1)
                 }
             }
         } while integrate()
@@ -15,8 +19,9 @@ extension DecisionLog {
     /// One step of the integrator: takes what is durable into the tree, and publishes a checkpoint when it is time, or the last time.
     /// - Returns: false when there is nothing more to do.
     func integrate() -> Bool {
-        let isDue = clock.monotonicMicroseconds() >= nextCheckpoint
-        let (taken, isLast) = monitor.withLock { () -> ([[UInt8]], Bool) in
+        let now = clock.monotonicMicroseconds()
+        let isDue = now >= nextCheckpoint && now >= monitor.withLock { heldUntil }
+        let (taken, isLast, cosigned) = monitor.withLock { () -> ([[UInt8]], Bool, (size: UInt64, lines: [String])?) in
             if phase == .open, isDue {
                 nextTime()
                 flushCompletions()
@@ -24,9 +29,11 @@ extension DecisionLog {
             }
             let taken = toIntegrate
             toIntegrate = []
-            return (taken, isWriterDone)
+            defer { cosignatures = nil }
+            return (taken, isWriterDone, cosignatures)
         }
         do throws(LogError) {
+            if let cosigned, cosigned.size == tree.publishedSize { try publish(cosignatures: cosigned.lines) }
             for group in taken {
                 try tree.append(group)
                 monitor.withLock { integratingBytes -= group.count }
@@ -54,7 +61,19 @@ extension DecisionLog {
             checkpointNote = note
             checkpointAt = clock.monotonicMicroseconds()
         }
-        if size > before { try wal.retire(coveredSize: size) }
+        guard size > before else { return }
+        try wal.retire(coveredSize: size)
+        if configuration.isWitnessed {
+            monitor.withLock { heldUntil = clock.monotonicMicroseconds() + Self.witnessMicrosecondsMax }
+        }
+        configuration.published()
+    }
+
+    private func publish(cosignatures: [String]) throws(LogError) {
+        try requireInPlace()
+        try tree.publish(cosignatures: cosignatures)
+        let note = tree.note
+        monitor.withLock { checkpointNote = note }
     }
 
     /// Called by the tree when the disk is full: what is durable already is still integrated, within the reserve.

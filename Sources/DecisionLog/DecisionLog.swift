@@ -67,6 +67,11 @@ package final class DecisionLog: @unchecked Sendable {
     var checkpointSize: UInt64
     var checkpointAt: Int64
     var checkpointNote: [UInt8]
+    /// What witnesses said of the checkpoint of that size; the integrator publishes it.
+    var cosignatures: (size: UInt64, lines: [String])?
+    /// No checkpoint is published before that time of the monotonic clock: the last one's witnesses are being asked.
+    var heldUntil: Int64 = 0
+    private var suspendedBecause: String?
     var groups: UInt64 = 0
     var commitSum: Int64 = 0
     var commitMax: Int64 = 0
@@ -139,6 +144,7 @@ package final class DecisionLog: @unchecked Sendable {
         durableSize = tree.size
         checkpointSize = tree.publishedSize
         nextCheckpoint = clock.monotonicMicroseconds()
+        if configuration.isWitnessed { heldUntil = .max }
         checkpointAt = nextCheckpoint
         checkpointNote = tree.note
         let open = try OpenDecisions.read(files, size: tree.size)
@@ -215,6 +221,7 @@ package final class DecisionLog: @unchecked Sendable {
         return monitor.withLock {
             var status = LogStatus()
             status.closedBecause = closedBecause
+            status.suspendedBecause = suspendedBecause
             status.size = pending.end
             status.durableSize = durableSize
             status.checkpointSize = checkpointSize
@@ -236,9 +243,31 @@ package final class DecisionLog: @unchecked Sendable {
     /// A published file of the log by its C2SP name; nil where there is none.
     package func tile(_ path: TilePath) -> [UInt8]? { (try? files.read(path.path)) ?? nil }
 
+    // MARK: - Witnesses
+
+    /// The witnesses of the published checkpoint have been asked.
+    /// - Parameters:
+    ///   - cosignatures: the lines of those who cosigned it, without line ends; they are published with it, unless it is not the last
+    ///     one any more.
+    ///   - size: the checkpoint's.
+    package func settle(_ cosignatures: [String], size: UInt64) {
+        monitor.withLock {
+            heldUntil = 0
+            if size == checkpointSize, !cosignatures.isEmpty { self.cosignatures = (size, cosignatures) }
+            monitor.broadcast()
+        }
+    }
+
+    /// A witness has seen what is not here: nothing is decided any more, nothing is published.
+    package func close(becauseOfWitness what: String) { fail(.witnessed(what), []) }
+
+    /// Refuses decisions for the time being, or no longer (nil). Events are still recorded.
+    package func suspend(_ why: String?) { monitor.withLock { suspendedBecause = why } }
+
     /// Commits and integrates everything queued, with a `stop` event; the last checkpoint covers all that was answered. Another daemon
     /// may open the folder then.
-    package func close() {
+    /// - Parameter witness: asks the witnesses of the last checkpoint, and gives their lines.
+    package func close(_ witness: (_ note: [UInt8]) -> [String] = { _ in [] }) {
         monitor.withLock {
             guard phase == .open || phase == .full else { return }
             if phase == .open { flushCompletions() }
@@ -253,6 +282,11 @@ package final class DecisionLog: @unchecked Sendable {
         }
         for thread in threads { thread.join() }
         threads = []
+        if configuration.isWitnessed, phase != .closed {
+            let lines = witness(tree.note)
+            // What is not cosigned now is at the next start.
+            if !lines.isEmpty { try? tree.publish(cosignatures: lines) }
+        }
         monitor.withLock {
             if lockDescriptor >= 0 { files.disk.close(lockDescriptor) }
             lockDescriptor = -1
@@ -288,7 +322,7 @@ package final class DecisionLog: @unchecked Sendable {
         entry.append(to: &line)
         guard line.count <= DecisionEntry.bytesMax else { return .unavailable }
         return monitor.withLock {
-            guard phase == .open else { return .unavailable }
+            guard phase == .open, suspendedBecause == nil else { return .unavailable }
             guard pending.bytes.count < Self.pendingBytesMax, integratingBytes < Self.integratingBytesMax else {
                 return .overloaded
             }

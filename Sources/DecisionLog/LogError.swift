@@ -10,6 +10,8 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
     case note(NoteError)
     /// A file was removed or replaced under the daemon.
     case replaced(String)
+    /// A witness has cosigned another history than the one that is here.
+    case witnessed(String)
     /// The log is closed, for what `LogStatus.closedBecause` says.
     case closed
 
@@ -22,6 +24,7 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
         case .damaged(let what): "the log is damaged: \(what)"
         case .note(let error): "signing: \(error)"
         case .closed: "the log is closed"
+        case .witnessed(let what): what
         case .replaced(let what): "\(what) was removed or replaced under the daemon"
         }
     }
@@ -38,6 +41,11 @@ package struct LogConfiguration: Sendable {
     package var segmentBytes = 8 << 20
     /// Bytes kept free for the last words on a full disk; 0 for none.
     package var reserveBytes = 0
+    /// Witnesses are asked to cosign each checkpoint: the next one waits for them, within a bound. Nothing is published but what was
+    /// there before until the first answer (`settle`).
+    package var isWitnessed = false
+    /// Called after each publication, on the integrator's thread: must not wait.
+    package var published: @Sendable () -> Void = {}
     /// Told of every entry once it is durable.
     package var follower: (any LogFollower)?
     var clock: any LogClock = SystemClock()
@@ -57,6 +65,8 @@ package struct LogStatus: Sendable {
     /// Entries queued or durable.
     package var size: UInt64 = 0
     package var durableSize: UInt64 = 0
+    /// Why decisions are refused for the time being, while the log itself is well; nil where they are not.
+    package var suspendedBecause: String?
     package var checkpointSize: UInt64 = 0
     package var checkpointAgeMilliseconds: Int64 = 0
     package var groups: UInt64 = 0

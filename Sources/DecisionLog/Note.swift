@@ -1,66 +1,80 @@
 internal import JSON
 package import OpenSSL
 
+/// What a key's signatures on notes say (C2SP signed-note, "Signature types").
+package enum NoteSignatureType: UInt8, Sendable {
+    /// Ed25519 over the note's text: a log's own.
+    case ed25519 = 0x01
+    /// A witness's timestamped signature on a checkpoint (C2SP tlog-cosignature, cosignature/v1).
+    case cosignature = 0x04
+}
+
 /// A key that signs notes, in C2SP's form: `PRIVATE+KEY+<name>+<hash>+<key>` (C2SP signed-note; golang.org/x/mod/sumdb/note).
 package struct NoteSigner: Sendable {
     package let name: String
-    private let key: Ed25519PrivateKey
+    let type: NoteSignatureType
+    let key: Ed25519PrivateKey
 
-    /// - Throws: `NoteError.malformedKey` when the line is no signing key or its hash is not that of its name and key.
-    package init(_ line: String) throws(NoteError) {
+    /// - Throws: `NoteError.malformedKey` when the line is no signing key of that type or its hash is not that of its name and key.
+    package init(_ line: String, type: NoteSignatureType = .ed25519) throws(NoteError) {
         let parts = line.trimmedNote.split(separator: "+", maxSplits: 4, omittingEmptySubsequences: false).map(
             String.init)
         guard parts.count == 5, parts[0] == "PRIVATE", parts[1] == "KEY", let bytes = Base64.standard.decode(parts[4]),
-            bytes.count == 33, bytes[0] == NoteVerifier.ed25519
+            bytes.count == 33, bytes[0] == type.rawValue
         else { throw .malformedKey }
         do {
             key = try Ed25519PrivateKey(seed: Array(bytes.dropFirst()))
         } catch {
             throw .malformedKey
         }
+        self.type = type
         name = parts[2]
         guard NoteVerifier.isName(name), parts[3] == Hex.encode(verifier.keyID) else { throw .malformedKey }
     }
 
     /// What verifies this key's signatures.
-    package var verifier: NoteVerifier { NoteVerifier(name: name, key: key.publicKey) }
+    package var verifier: NoteVerifier { NoteVerifier(name: name, key: key.publicKey, type: type) }
 
     /// The signature line of a note's text, without its line end.
     package func sign(_ text: [UInt8]) throws(NoteError) -> String {
-        do {
-            return "\u{2014} \(name) " + Base64.standard.encode(verifier.keyID + (try key.sign(text)))
-        } catch {
-            throw .signingFailed
-        }
+        precondition(type == .ed25519, "a witness's key signs with a time")
+        return line(try signature(of: text))
+    }
+
+    func signature(of message: [UInt8]) throws(NoteError) -> [UInt8] {
+        do { return try key.sign(message) } catch { throw .signingFailed }
+    }
+
+    func line(_ signature: [UInt8]) -> String {
+        "\u{2014} \(name) " + Base64.standard.encode(verifier.keyID + signature)
     }
 }
 
 /// A key that verifies notes: `<name>+<hash>+<key>`.
 package struct NoteVerifier: Sendable {
-    /// The signature type of Ed25519 on a note.
-    static let ed25519: UInt8 = 0x01
-
     package let name: String
     package let key: Ed25519PublicKey
-    /// The first four bytes of SHA-256(name, LF, 0x01, public key).
+    package let type: NoteSignatureType
+    /// The first four bytes of SHA-256(name, LF, type, public key).
     package let keyID: [UInt8]
 
-    init(name: String, key: Ed25519PublicKey) {
+    init(name: String, key: Ed25519PublicKey, type: NoteSignatureType) {
         self.name = name
         self.key = key
+        self.type = type
         keyID = Array(
-            SHA256Digest(hashing: Array(name.utf8) + [0x0A, Self.ed25519] + key.bytes).bytes.prefix(4))
+            SHA256Digest(hashing: Array(name.utf8) + [0x0A, type.rawValue] + key.bytes).bytes.prefix(4))
     }
 
-    /// - Throws: `NoteError.malformedKey` when the text is no such key.
-    package init(_ text: String) throws(NoteError) {
+    /// - Throws: `NoteError.malformedKey` when the text is no such key of that type.
+    package init(_ text: String, type: NoteSignatureType = .ed25519) throws(NoteError) {
         let parts = text.trimmedNote.split(separator: "+", maxSplits: 2, omittingEmptySubsequences: false).map(
             String.init)
         guard parts.count == 3, Self.isName(parts[0]), let bytes = Base64.standard.decode(parts[2]), bytes.count == 33,
-            bytes[0] == Self.ed25519
+            bytes[0] == type.rawValue
         else { throw .malformedKey }
         do {
-            self.init(name: parts[0], key: try Ed25519PublicKey(Array(bytes.dropFirst())))
+            self.init(name: parts[0], key: try Ed25519PublicKey(Array(bytes.dropFirst())), type: type)
         } catch {
             throw .malformedKey
         }
@@ -68,7 +82,7 @@ package struct NoteVerifier: Sendable {
     }
 
     /// The key's text form.
-    package var text: String { "\(name)+\(Hex.encode(keyID))+\(Base64.standard.encode([Self.ed25519] + key.bytes))" }
+    package var text: String { "\(name)+\(Hex.encode(keyID))+\(Base64.standard.encode([type.rawValue] + key.bytes))" }
 
     /// A key's name: not empty, no white space, no plus sign.
     static func isName(_ name: String) -> Bool {
@@ -130,10 +144,20 @@ package struct SignedNote: Sendable {
 
     /// Holds when one signature is this verifier's, and that one verifies.
     package func verify(by verifier: NoteVerifier) throws(NoteError) {
+        let signature = try signature(of: verifier)
+        let isGood =
+            switch verifier.type {
+            case .ed25519: verifier.key.verify(signature, of: text)
+            case .cosignature: Cosignature(signature)?.verify(text, by: verifier.key) ?? false
+            }
+        guard isGood else { throw .badSignature(by: verifier.name) }
+    }
+
+    func signature(of verifier: NoteVerifier) throws(NoteError) -> [UInt8] {
         guard let signature = signatures.first(where: { $0.name == verifier.name && $0.keyID == verifier.keyID }) else {
             throw .unsigned(by: verifier.name)
         }
-        guard verifier.key.verify(signature.signature, of: text) else { throw .badSignature(by: verifier.name) }
+        return signature.signature
     }
 }
 

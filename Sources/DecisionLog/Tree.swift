@@ -13,6 +13,7 @@ struct Tree: ~Copyable {
     /// The partial bundle's bytes, and how many entries they are.
     private var bundle: [UInt8] = []
     private(set) var publishedSize: UInt64 = 0
+    private var published: Checkpoint?
     /// Folders whose existence is known.
     private var folders: Set<String> = []
     /// Files that became full since the last checkpoint: their partial forms may go once it is published.
@@ -31,10 +32,11 @@ struct Tree: ~Copyable {
         self.files = files
         self.origin = origin
         self.signers = signers
-        let published = try Self.publishedCheckpoint(files, origin: origin, signers: signers)
-        guard let (checkpoint, note) = published else { return }
+        let found = try Self.publishedCheckpoint(files, origin: origin, signers: signers)
+        guard let (checkpoint, note) = found else { return }
         self.note = note
         publishedSize = checkpoint.size
+        published = checkpoint
         do throws(LogSystemError) { noteIdentity = try files.identity("checkpoint") } catch { throw .system(error) }
         let shape = TreeShape(size: checkpoint.size)
         for level in 0..<shape.levels {
@@ -169,22 +171,30 @@ struct Tree: ~Copyable {
         }
         if let tile = shape.partialTile(.entries) { try write(tile, bundle) }
         let checkpoint = Checkpoint(origin: origin, size: size, root: frontier.root(&hasher))
-        do {
-            let note = try checkpoint.signed(by: signers)
+        try publish(checkpoint, cosignatures: [])
+        published = checkpoint
+        publishedSize = size
+        try removePartials()
+    }
+
+    /// Publishes the last checkpoint once more, with what witnesses say of it.
+    /// - Parameter cosignatures: signature lines without their line ends.
+    mutating func publish(cosignatures: [String]) throws(LogError) {
+        if let published { try publish(published, cosignatures: cosignatures) }
+    }
+
+    private mutating func publish(_ checkpoint: Checkpoint, cosignatures: [String]) throws(LogError) {
+        let note: [UInt8]
+        do throws(NoteError) {
+            note = try checkpoint.signed(by: signers) + Array(cosignatures.map { $0 + "\n" }.joined().utf8)
+        } catch { throw .note(error) }
+        do throws(LogSystemError) {
             do throws(LogSystemError) { noteIdentity = try files.publish("checkpoint", note) } catch {
                 guard error.isFull, makeRoom() else { throw error }
                 noteIdentity = try files.publish("checkpoint", note)
             }
-            self.note = note
-        } catch let error as LogSystemError {
-            throw .system(error)
-        } catch let error as NoteError {
-            throw .note(error)
-        } catch {
-            throw .damaged("\(error)")
-        }
-        publishedSize = size
-        try removePartials()
+        } catch { throw .system(error) }
+        self.note = note
     }
 
     /// Holds `checkpoint` against the one that was published last.

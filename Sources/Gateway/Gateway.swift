@@ -22,6 +22,7 @@ package final class Gateway: Sendable {
     private let workers: [NIOLoopBound<Worker>]
     private let state: Mutex<State>
     private let version: String
+    private let witnesses: Witnesses
 
     /// What only the process knows.
     package struct Identity: Sendable {
@@ -42,6 +43,7 @@ package final class Gateway: Sendable {
         let now = wallClockSeconds()
         _ = try tlsContext(settings, now)
         _ = try signers(settings)
+        _ = try Witnesses.clients(settings)
         for (position, store) in settings.stores.enumerated() {
             guard MailboxRule(store.mailbox) != nil else {
                 throw .key("store[\(position)].mailbox: \"\(store.mailbox)\" is no rule such as \"{mailbox}/**\"")
@@ -64,11 +66,17 @@ package final class Gateway: Sendable {
         let signers = try signers(settings)
         let pool = NIOThreadPool(numberOfThreads: Limits.fileThreads)
         pool.start()
+        let count = settings.gateway.eventLoops == 0 ? System.coreCount : settings.gateway.eventLoops
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
+        let witnesses = try Witnesses(settings, group: group, pool: pool, report: report)
         let service = try Service(settings, pool: pool, reusing: nil)
         var configuration = LogConfiguration(
             directory: settings.log.directory, origin: settings.log.origin, signers: signers)
         configuration.checkpointIntervalMilliseconds = settings.log.checkpointIntervalMilliseconds
         configuration.follower = follower
+        configuration.isWitnessed = !witnesses.isEmpty
+        let asked = WitnessedLog(witnesses)
+        configuration.published = { asked.ask() }
         configuration.reserveBytes = settings.log.reserveMebibytes << 20
         let log: DecisionLog
         do throws(LogError) {
@@ -80,25 +88,28 @@ package final class Gateway: Sendable {
                 ])
             try log.keepPolicy(service.policyDigest, settings.policy)
         } catch { throw .log(error) }
+        // Before anything is served: one that has seen more of this log than is here keeps it closed.
+        asked.begin(log)
         let gateway = Gateway(
-            settings, service: service, log: log, pool: pool, version: identity.version, report: report)
+            service: service, log: log, group: group, pool: pool, witnesses: witnesses, version: identity.version,
+            report: report)
         do throws(GatewayError) {
             try gateway.listen(settings)
         } catch {
-            log.close()
+            log.close { witnesses.finish($0) }
             throw error
         }
         return gateway
     }
 
     private init(
-        _ settings: Settings, service: Service, log: DecisionLog, pool: NIOThreadPool, version: String,
-        report: @escaping @Sendable (String) -> Void
+        service: Service, log: DecisionLog, group: MultiThreadedEventLoopGroup, pool: NIOThreadPool,
+        witnesses: Witnesses, version: String, report: @escaping @Sendable (String) -> Void
     ) {
+        self.group = group
         self.pool = pool
+        self.witnesses = witnesses
         self.version = version
-        let count = settings.gateway.eventLoops == 0 ? System.coreCount : settings.gateway.eventLoops
-        group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let shared = Shared(log: log, pool: pool, report: report)
         self.shared = shared
         state = Mutex(State(service: service))
@@ -182,10 +193,10 @@ package final class Gateway: Sendable {
         let desk = OperatorsDesk(gateway: self)
         if let address = settings.gateway.operatorsListen {
             try listen(on: address, key: "gateway.operators_listen") { [self] channel, worker in
-                let caller = Caller(address: Address(channel.remoteAddress) ?? Address(ipv4: 0))
-                let connection = OperatorsConnection(desk: desk, worker: worker, caller: caller)
+                let address = Address(channel.remoteAddress) ?? Address(ipv4: 0)
+                let connection = OperatorsConnection(worker: worker, address: address)
                 try channel.pipeline.syncOperations.addHandlers([
-                    TLSHandler(worker.tls, gate: shared.handshakes), connection,
+                    TLSHandler(worker.tls, gate: shared.handshakes), connection, desk.handler(connection.principal),
                 ])
             }
         }
@@ -232,9 +243,8 @@ package final class Gateway: Sendable {
 
     private func listen(onSocket path: String, _ desk: OperatorsDesk) throws(GatewayError) {
         do {
-            let channel = try bootstrap(autoRead: true) { channel, worker in
-                try channel.pipeline.syncOperations.addHandler(
-                    OperatorsConnection(desk: desk, worker: worker, caller: nil))
+            let channel = try bootstrap(autoRead: true) { channel, _ in
+                try channel.pipeline.syncOperations.addHandler(desk.handler { nil })
             }.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).wait()
             state.withLock { $0.listeners.append(channel) }
         } catch {
@@ -302,7 +312,7 @@ package final class Gateway: Sendable {
         for worker in workers { try? worker.eventLoop.submit { worker.value.abort() }.wait() }
         let name = state.withLock { $0.service.name }
         for event in shared.aggregates.takeEvents(name) { shared.log.record(event) }
-        shared.log.close()
+        shared.log.close { [witnesses] in witnesses.finish($0) }
         try? group.syncShutdownGracefully()
         try? pool.syncShutdownGracefully()
     }
@@ -317,14 +327,26 @@ package final class Gateway: Sendable {
     package var statusLine: String {
         let log = shared.log.status
         if let why = log.closedBecause { return "THE LOG IS CLOSED, every request is answered 503: \(why)" }
+        if let why = log.suspendedBecause { return "SUSPENDED, every request is answered 503: \(why)" }
         let stores = settings.stores.count
+        let asked = witnesses.reports
+        let cosigning = asked.isEmpty ? "" : ", \(asked.count(where: \.isFresh)) of \(asked.count) witnesses"
         return
             "serving \(stores) store\(stores == 1 ? "" : "s"), \(log.durableSize) entries, checkpoint \(log.checkpointAgeMilliseconds / 1000)s ago"
+            + cosigning
+    }
+
+    /// The last checkpoint as one line, for a journal that nobody rewrites; nil where witnesses do that.
+    package var checkpointLine: String? {
+        guard witnesses.isEmpty else { return nil }
+        return "checkpoint "
+            + String(decoding: shared.log.checkpoint, as: UTF8.self).split(separator: "\n").joined(separator: " | ")
     }
 
     func submitToPool(_ work: @escaping @Sendable () -> Void) { pool.submit { _ in work() } }
 
     var log: DecisionLog { shared.log }
+    var witnessReports: (all: [Witnesses.Report], quorum: Int) { (witnesses.reports, witnesses.quorum) }
     var currentVersion: String { version }
     var currentService: Service { state.withLock { $0.service } }
     var isStopping: Bool { state.withLock { $0.isStopping } }
@@ -344,4 +366,19 @@ package final class Gateway: Sendable {
 /// Breaks the circle between a worker and its port. Touched on one loop only.
 private final class WorkerBox: @unchecked Sendable {
     var worker: Worker?
+}
+
+/// The log that witnesses are asked about: it is opened after them, and tells of its first checkpoints before its opener has it.
+private final class WitnessedLog: Sendable {
+    private let witnesses: Witnesses
+    private let log = Mutex<DecisionLog?>(nil)
+
+    init(_ witnesses: Witnesses) { self.witnesses = witnesses }
+
+    func begin(_ log: DecisionLog) {
+        self.log.withLock { $0 = log }
+        witnesses.begin(log)
+    }
+
+    func ask() { if let log = log.withLock({ $0 }) { witnesses.ask(log) } }
 }

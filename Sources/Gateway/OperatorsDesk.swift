@@ -17,11 +17,11 @@ final class OperatorsDesk: Sendable {
 
     func answer(
         _ head: RequestHead, body: [UInt8], principal: Principal?, on loop: any EventLoop,
-        _ done: @escaping @Sendable (OperatorsAnswer) -> Void
+        _ done: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         let path = String(decoding: head.target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
         func may(_ operation: Operation) -> Bool { principal?.settings.mayDo(operation) ?? false }
-        let refused = OperatorsAnswer.text(403, "the certificate has no role for this\n")
+        let refused = WholeAnswer.text(403, "the certificate has no role for this\n")
         switch (head.method, path) {
         case (.get, "/health"), (.head, "/health"): done(.text(200, "ok\n"))
         case (.get, "/ready"), (.head, "/ready"): done(ready())
@@ -40,10 +40,11 @@ final class OperatorsDesk: Sendable {
     }
 
     /// Each check by name, with why not.
-    private func ready() -> OperatorsAnswer {
+    private func ready() -> WholeAnswer {
         let log = gateway.log.status
         let checks: [(String, String?)] = [
-            ("log", log.closedBecause), ("listening", gateway.isStopping ? "stopping" : nil),
+            ("log", log.closedBecause), ("witnesses", witnessProblem),
+            ("listening", gateway.isStopping ? "stopping" : nil),
             (
                 "checkpoint",
                 log.checkpointAgeMilliseconds > 60_000 && log.checkpointSize < log.durableSize
@@ -51,11 +52,20 @@ final class OperatorsDesk: Sendable {
             ),
         ]
         let text = checks.map { "\($0.0): \($0.1.map { "NOT OK: \($0)" } ?? "ok")\n" }.joined()
-        return .text(
-            checks.contains { $0.1 != nil } ? 503 : 200, text + "warning: no witnesses are configured\n")
+        let warning = gateway.witnessReports.all.isEmpty ? "warning: no witnesses are configured\n" : ""
+        return .text(checks.contains { $0.1 != nil } ? 503 : 200, text + warning)
     }
 
-    private func metrics(on loop: any EventLoop, _ done: @escaping @Sendable (OperatorsAnswer) -> Void) {
+    /// Why there is no quorum.
+    private var witnessProblem: String? {
+        let (all, quorum) = gateway.witnessReports
+        let fresh = all.count(where: \.isFresh)
+        guard fresh < quorum else { return nil }
+        let problems = all.compactMap { witness in witness.problem.map { "\(witness.name): \($0)" } }
+        return (["\(fresh) of \(all.count) cosign, the quorum is \(quorum)"] + problems).joined(separator: "; ")
+    }
+
+    private func metrics(on loop: any EventLoop, _ done: @escaping @Sendable (WholeAnswer) -> Void) {
         let log = gateway.log.status
         let stores = gateway.currentService.stores.map(\.policy.bucket.text)
         let (version, policy) = (gateway.currentVersion, gateway.currentService.policy)
@@ -72,24 +82,42 @@ final class OperatorsDesk: Sendable {
             text.gauge(
                 "bailiwick_log_checkpoint_age_seconds", "Age of the published checkpoint.",
                 MetricsText.seconds(log.checkpointAgeMilliseconds * 1000))
+            self.witnesses(&text)
             if let missed = log.missedByFollower {
                 text.counter("bailiwick_journal_missed_total", "Entries that the journal could not take.", missed)
             }
             text.describe("bailiwick_build_info", "gauge", "Version and settings snapshot.")
             text.sample("bailiwick_build_info", [("version", version), ("policy", policy)], 1)
-            var answer = OperatorsAnswer.text(200, text.text)
+            var answer = WholeAnswer.text(200, text.text)
             answer.contentType = "text/plain; version=0.0.4; charset=utf-8"
             done(answer)
         }
     }
 
+    private func witnesses(_ text: inout MetricsText) {
+        let (all, quorum) = gateway.witnessReports
+        text.gauge("bailiwick_witness_quorum", "Witnesses that must cosign; 0 for none.", UInt64(quorum))
+        text.gauge(
+            "bailiwick_witnesses_cosigning", "Witnesses that cosigned a checkpoint in the last 15 s.",
+            UInt64(all.count(where: \.isFresh)))
+        guard !all.isEmpty else { return }
+        text.describe("bailiwick_witness_cosigned_size", "gauge", "Entries that the witness has cosigned.")
+        for one in all {
+            text.sample("bailiwick_witness_cosigned_size", [("witness", one.name)], Int64(clamping: one.cosignedSize))
+        }
+        text.describe("bailiwick_witness_failures_total", "counter", "Questions that brought no cosignature.")
+        for one in all {
+            text.sample("bailiwick_witness_failures_total", [("witness", one.name)], Int64(clamping: one.failures))
+        }
+    }
+
     /// The log as C2SP tlog-tiles serves it.
-    private func log(_ path: String) -> OperatorsAnswer {
+    private func log(_ path: String) -> WholeAnswer {
         if path == "checkpoint" {
-            return OperatorsAnswer(status: 200, cacheControl: "no-cache", body: gateway.log.checkpoint)
+            return WholeAnswer(status: 200, cacheControl: "no-cache", body: gateway.log.checkpoint)
         }
         guard let tile = TilePath(path), let bytes = gateway.log.tile(tile) else { return .text(404, "no such tile\n") }
-        return OperatorsAnswer(
+        return WholeAnswer(
             status: 200, contentType: "application/octet-stream", cacheControl: "max-age=31536000, immutable",
             body: bytes)
     }
@@ -99,7 +127,7 @@ final class OperatorsDesk: Sendable {
     /// `{"store","key","reason"}`: seals an object again, after the event is on disk.
     private func reseal(
         _ body: [UInt8], _ principal: Principal?, on loop: any EventLoop,
-        _ done: @escaping @Sendable (OperatorsAnswer) -> Void
+        _ done: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let store = store(request),
             let bytes = request["key"]?.utf8, let key = ObjectKey(utf8: bytes), let reason = request["reason"]?.string,
@@ -135,7 +163,7 @@ final class OperatorsDesk: Sendable {
     }
 
     /// `{"store","content"}`: walks a store and lists what is wrong with it.
-    private func scan(_ body: [UInt8], on loop: any EventLoop, _ done: @escaping @Sendable (OperatorsAnswer) -> Void) {
+    private func scan(_ body: [UInt8], on loop: any EventLoop, _ done: @escaping @Sendable (WholeAnswer) -> Void) {
         guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let store = store(request) else {
             return done(.text(400, "expected {\"store\"} with a configured store\n"))
         }

@@ -96,6 +96,7 @@ package enum ResponseEncoder {
         case 414: "HTTP/1.1 414 URI Too Long\r\n"
         case 416: "HTTP/1.1 416 Range Not Satisfiable\r\n"
         case 417: "HTTP/1.1 417 Expectation Failed\r\n"
+        case 422: "HTTP/1.1 422 Unprocessable Content\r\n"
         case 431: "HTTP/1.1 431 Request Header Fields Too Large\r\n"
         case 501: "HTTP/1.1 501 Not Implemented\r\n"
         case 503: "HTTP/1.1 503 Service Unavailable\r\n"

@@ -130,6 +130,14 @@ package struct PrincipalSettings: Sendable {
     }
 }
 
+/// One that cosigns checkpoints (C2SP tlog-witness).
+package struct WitnessSettings: Sendable {
+    /// `http://` or `https://`, a host, perhaps a port and a path: `add-checkpoint` is below it.
+    package let url: String
+    /// A vkey of type cosignature/v1.
+    package let key: String
+}
+
 package struct LogSettings: Sendable {
     package let directory: String
     package let origin: String
@@ -138,4 +146,12 @@ package struct LogSettings: Sendable {
     package let checkpointIntervalMilliseconds: Int
     /// Room kept on the log's disk for its last words, MiB; 0 for none.
     package let reserveMebibytes: Int
+    /// Who is asked to cosign every checkpoint.
+    package let witnesses: [WitnessSettings]
+    /// How many of them must have; 0 to `witnesses.count`.
+    package let witnessQuorum: Int
+    /// Is nothing served while fewer have?
+    package let witnessRequired: Bool
+    /// Whom the certificate of a witness behind https must descend from, PEM: the machine's own authorities.
+    package let witnessAuthorities: [UInt8]
 }

@@ -255,15 +255,37 @@ struct SettingsLoader {
         if section.has("signing_keys"), keys.isEmpty { section.problem("signing_keys", "expected at least one key") }
         let interval = section.integer("checkpoint_interval_ms", default: 1000, in: 100...60_000)
         let reserve = section.integer("reserve_mib", default: 64, in: 0...65_536)
-        for name in ["witnesses", "witness_quorum", "witness_required", "retention_days"]
-        where section.has(name) {
-            section.problem(name, "is not built yet: leave it out")
+        let witnesses = section.sections("witnesses").compactMap(readWitness)
+        let quorum = section.integer("witness_quorum", default: 0, in: 0...max(0, witnesses.count))
+        let isRequired = section.bool("witness_required", default: false)
+        if isRequired, quorum == 0 {
+            section.problem("witness_required", "needs a witness_quorum of at least 1, and so many witnesses")
         }
+        if Set(witnesses.map(\.key)).count < witnesses.count {
+            section.problem("witnesses", "two of them have one key: a quorum counts different ones")
+        }
+        var authorities: [UInt8]?
+        if witnesses.contains(where: { $0.url.hasPrefix("https:") }) {
+            authorities = section.file(Self.machineAuthorities, for: "witnesses", isPrivate: false)
+        }
+        if section.has("retention_days") { section.problem("retention_days", "is not built yet: leave it out") }
         section.finish()
         guard let directory, let origin else { return nil }
         return LogSettings(
             directory: directory, origin: origin, signingKeys: keys, checkpointIntervalMilliseconds: interval,
-            reserveMebibytes: reserve)
+            reserveMebibytes: reserve, witnesses: witnesses, witnessQuorum: quorum, witnessRequired: isRequired,
+            witnessAuthorities: authorities ?? [])
+    }
+
+    /// Debian's ca-certificates.
+    private static let machineAuthorities = "/etc/ssl/certs/ca-certificates.crt"
+
+    private func readWitness(_ section: Section) -> WitnessSettings? {
+        let url = section.requiredString("url")
+        let key = section.requiredString("key")
+        section.finish()
+        guard let url, let key else { return nil }
+        return WitnessSettings(url: url, key: key)
     }
 
     // MARK: - Names

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import DecisionLog
 internal import JSON
 internal import OpenSSL
 internal import Tokens
@@ -18,7 +19,7 @@ struct KeysNew: ParsableCommand {
             seal       seals residency tags: one line KEYID:base64(32 bytes)
             pseudonym  hides mailbox and object names in the log: the same form
             log        signs the log's checkpoints: C2SP's note form; prints the vkey that auditors need
-            witness    cosigns checkpoints of others' logs: the same form
+            witness    cosigns checkpoints of others' logs: the same form, of type 0x04; prints the vkey for [log] witnesses
 
             An existing file is never overwritten.
 
@@ -112,16 +113,14 @@ struct KeysNew: ParsableCommand {
     private func makeNoteKey(name: String) throws {
         let seed = randomBytes(32)
         let publicKey = try Ed25519PrivateKey(seed: seed).publicKey.bytes
-        let typed = [Self.ed25519] + publicKey
+        let type: NoteSignatureType = kind == .witness ? .cosignature : .ed25519
+        let typed = [type.rawValue] + publicKey
         let hash = Hex.encode(Array(SHA256Digest(hashing: Array(name.utf8) + [0x0A] + typed).bytes.prefix(4)))
-        let line = "PRIVATE+KEY+\(name)+\(hash)+\(Base64.standard.encode([Self.ed25519] + seed))\n"
+        let line = "PRIVATE+KEY+\(name)+\(hash)+\(Base64.standard.encode([type.rawValue] + seed))\n"
         try KeyFiles.create(privatePath, Array(line.utf8), mode: 0o600)
         print("\(name)+\(hash)+\(Base64.standard.encode(typed))")
         KeyFiles.tell("\(privatePath): the \(kind.rawValue)'s signing key. What was printed verifies it: publish it.")
     }
-
-    /// The type of an Ed25519 signature on a note.
-    private static let ed25519: UInt8 = 0x01
 
     private static func isKeyID(_ id: String) -> Bool {
         (1...64).contains(id.utf8.count)

@@ -14,6 +14,14 @@ enum LogArguments {
         }
     }
 
+    static func witness(_ text: String) throws -> NoteVerifier {
+        do throws(NoteError) { return try NoteVerifier(text, type: .cosignature) } catch {
+            throw ValidationError(
+                "--witness is no vkey of a witness: expected <name>+<hash>+<key> of type 0x04, as `bailiwick keys new --kind witness` prints it."
+            )
+        }
+    }
+
     /// A checkpoint that somebody kept, signed by one of these.
     static func checkpoint(_ path: String, _ verifiers: [NoteVerifier]) throws -> Checkpoint {
         let bytes = try KeyFiles.read(path)

@@ -17,8 +17,10 @@ struct LogKey: ParsableCommand {
 
     func run() throws {
         let line = String(decoding: try KeyFiles.readPrivate(file), as: UTF8.self)
-        do throws(NoteError) { print(try NoteSigner(line).verifier.text) } catch {
+        let types: [NoteSignatureType] = [.ed25519, .cosignature]
+        guard let signer = types.lazy.compactMap({ try? NoteSigner(line, type: $0) }).first else {
             throw ValidationError("\(file) is no key of C2SP's form (PRIVATE+KEY+…).")
         }
+        print(signer.verifier.text)
     }
 }

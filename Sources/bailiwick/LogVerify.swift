@@ -13,7 +13,8 @@ struct LogVerify: ParsableCommand {
             beginning was pruned it says from which entry on it verified.
 
             Keep a checkpoint, and give it the next time with --since: then nobody, the holder of the key included, can have changed what it \
-            covers. Several logs need one --key each, in any order; a log's origin is its key's name.
+            covers. Ask for --quorum cosignatures by --witness keys: then the holder of the log's key cannot show you another history than \
+            the witnesses saw. Several logs need one --key each, in any order; a log's origin is its key's name.
 
             EXAMPLE
               cp /var/lib/bailiwick/log/checkpoint checkpoint-of-november
@@ -33,10 +34,24 @@ struct LogVerify: ParsableCommand {
             "A checkpoint kept from earlier: the log must hold its entries unchanged. May be given once for each log.",
             valueName: "file"))
     var since: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "The vkey of a witness, of `bailiwick keys new --kind witness`; repeatable.", valueName: "vkey"))
+    var witness: [String] = []
+    @Option(help: ArgumentHelp("How many of the witnesses must have cosigned; all, if not given.", valueName: "number"))
+    var quorum: Int?
     @Option(help: "Threads that hash; 0 is one for each core.") var threads = 0
+
+    func validate() throws {
+        guard let quorum else { return }
+        guard (1...max(1, witness.count)).contains(quorum), !witness.isEmpty else {
+            throw ValidationError("--quorum is 1 to the number of --witness keys.")
+        }
+    }
 
     func run() throws {
         let verifiers = try key.map(LogArguments.verifier)
+        let witnesses = try witness.map(LogArguments.witness)
         let earlier = try since.map { path in try LogArguments.checkpoint(path, verifiers) }
         var isGood = true
         var used: Set<String> = []
@@ -44,7 +59,8 @@ struct LogVerify: ParsableCommand {
             do {
                 let (reader, verifier) = try open(folder, verifiers)
                 used.insert(verifier.name)
-                try verify(folder, reader, verifier, since: earlier.first { $0.origin == verifier.name })
+                let cosigned = try cosigners(of: reader, among: witnesses)
+                try verify(folder, reader, verifier, cosigned, since: earlier.first { $0.origin == verifier.name })
             } catch {
                 KeyFiles.tell("\(folder): NOT GOOD: \(error)")
                 isGood = false
@@ -65,7 +81,7 @@ struct LogVerify: ParsableCommand {
     }
 
     private func verify(
-        _ folder: String, _ reader: LogReader, _ verifier: NoteVerifier, since: Checkpoint?
+        _ folder: String, _ reader: LogReader, _ verifier: NoteVerifier, _ cosigned: [String], since: Checkpoint?
     ) throws {
         let bar = ProgressBar(folder)
         let start = Clock.now().microseconds
@@ -75,6 +91,7 @@ struct LogVerify: ParsableCommand {
         bar.clear()
         let took = max(1, Clock.now().microseconds - start)
         print("\(folder): good: \(reader.checkpoint.size) entries signed by \(verifier.name)")
+        for line in cosigned { print("  \(line)") }
         if report.minimumIndex > 0 {
             print(
                 "  verified from entry \(report.minimumIndex) on: those before it were pruned, and stand by their hashes only"
@@ -89,6 +106,27 @@ struct LogVerify: ParsableCommand {
         if !report.open.isEmpty { print("  without a completion: \(Self.list(report.open))") }
         print(
             "  \(report.bytes / 1024) KiB in \(took / 1000) ms: \(report.entries * 1_000_000 / UInt64(took)) entries/s")
+    }
+
+    /// Who cosigned the checkpoint, and when.
+    private func cosigners(of reader: LogReader, among witnesses: [NoteVerifier]) throws -> [String] {
+        guard !witnesses.isEmpty else { return [] }
+        var lines: [String] = []
+        var missing: [String] = []
+        for witness in witnesses {
+            do throws(NoteError) {
+                let seconds = try reader.note.cosignedSeconds(by: witness)
+                lines.append("cosigned by \(witness.name) at \(Timestamp(seconds: Int64(seconds)).rfc3339)")
+            } catch { missing.append(error.words) }
+        }
+        guard lines.count >= quorum ?? witnesses.count else {
+            throw LogFault(
+                file: "checkpoint",
+                what:
+                    "\(lines.count) of \(quorum ?? witnesses.count) cosignatures: it \(missing.joined(separator: "; it "))"
+            )
+        }
+        return lines
     }
 
     private static func list(_ indexes: [UInt64]) -> String {

@@ -73,7 +73,10 @@ struct Bailiwickd: ParsableCommand {
 
     /// Until it is told to stop.
     private func steer(_ gateway: Gateway) {
+        var minute = 0
         while true {
+            minute += 1
+            if minute % 60 == 1, let line = gateway.checkpointLine { Journal.notice(line) }
             switch Signal.next(withinSeconds: 1) {
             case .stop: return
             case .reload: reload(gateway)

@@ -35,4 +35,13 @@ extension LogReader {
             height, index throws(LogFault) in try node(height, index, &nodes)
         }
     }
+
+    /// The proof that the published tree begins with its first `old` entries (RFC 6962, section 2.1.2).
+    package func consistencyProof(from old: UInt64) throws(LogFault) -> [SHA256Digest] {
+        var hasher = MerkleHasher()
+        var nodes = MerkleHasher()
+        return try MerkleProof.consistency(from: old, to: checkpoint.size, &hasher) {
+            height, index throws(LogFault) in try node(height, index, &nodes)
+        }
+    }
 }
