@@ -104,7 +104,7 @@ let package = Package(
             name: "ConformanceTests",
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "JSON", "OpenSSL", "Residency", "TestSupport"],
             path: "Tests/Conformance",
-            exclude: ["boto3_first_part.py", "journal.sh", "load.py", "wire.py", "tlog", "tlogproof"],
+            exclude: ["boto3_first_part.py", "journal.sh", "load.py", "wire.py", "witness.py", "tlog", "tlogproof"],
             swiftSettings: testSettings),
     ],
     swiftLanguageModes: [.v6]

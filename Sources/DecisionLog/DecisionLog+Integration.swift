@@ -32,6 +32,7 @@ extension DecisionLog {
             defer { cosignatures = nil }
             return (taken, isWriterDone, cosignatures)
         }
+        if monitor.withLock({ isContradicted }) { return false }
         do throws(LogError) {
             if let cosigned, cosigned.size == tree.publishedSize { try publish(cosignatures: cosigned.lines) }
             for group in taken {

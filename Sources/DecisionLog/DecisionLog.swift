@@ -72,6 +72,8 @@ package final class DecisionLog: @unchecked Sendable {
     /// No checkpoint is published before that time of the monotonic clock: the last one's witnesses are being asked.
     var heldUntil: Int64 = 0
     private var suspendedBecause: String?
+    /// A witness has seen another history: this one is not published any further.
+    var isContradicted = false
     var groups: UInt64 = 0
     var commitSum: Int64 = 0
     var commitMax: Int64 = 0
@@ -259,7 +261,10 @@ package final class DecisionLog: @unchecked Sendable {
     }
 
     /// A witness has seen what is not here: nothing is decided any more, nothing is published.
-    package func close(becauseOfWitness what: String) { fail(.witnessed(what), []) }
+    package func close(becauseOfWitness what: String) {
+        monitor.withLock { isContradicted = true }
+        fail(.witnessed(what), [])
+    }
 
     /// Refuses decisions for the time being, or no longer (nil). Events are still recorded.
     package func suspend(_ why: String?) { monitor.withLock { suspendedBecause = why } }

@@ -54,9 +54,8 @@ struct WitnessCommand: ParsableCommand {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers([
-                        IdleStateHandler(allTimeout: .seconds(60)), IdleCloser(), Self.handler(book, pool),
+                        IdleStateHandler(allTimeout: .seconds(60)), Doorkeeper(), Self.handler(book, pool),
                     ])
-                    channel.read()
                 }
             }
         let listener: any Channel
@@ -115,9 +114,14 @@ struct WitnessCommand: ParsableCommand {
     }
 }
 
-/// Closes a connection on which nothing happens.
-private final class IdleCloser: ChannelInboundHandler {
+/// Begins to read, and closes a connection on which nothing happens.
+private final class Doorkeeper: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.fireChannelActive()
+        context.read()
+    }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) }

@@ -111,7 +111,7 @@ enum LogTests {
 
     static func signer(seed: UInt8) -> NoteSigner {
         let seed = [UInt8](repeating: seed, count: 32)
-        let verifier = NoteVerifier(name: origin, key: try! Ed25519PrivateKey(seed: seed).publicKey)
+        let verifier = NoteVerifier(name: origin, key: try! Ed25519PrivateKey(seed: seed).publicKey, type: .ed25519)
         return try! NoteSigner(
             "PRIVATE+KEY+\(origin)+\(Hex.encode(verifier.keyID))+\(Base64.standard.encode([0x01] + seed))")
     }
