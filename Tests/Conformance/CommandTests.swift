@@ -201,7 +201,7 @@ import Testing
             ["keys", "new"], ["token", "issue"], ["token", "inspect"], ["token", "verify"], ["token", "revoke"],
             ["explain"], ["tags", "reseal"], ["tags", "scan"], ["log", "verify"], ["log", "query"],
             ["log", "follow"], ["log", "prove"], ["log", "check-proof"], ["log", "stats"], ["log", "audit"],
-            ["log", "key"],
+            ["log", "key"], ["witness"],
         ]
         for command in commands {
             let help = try bailiwick(command + ["--help"])

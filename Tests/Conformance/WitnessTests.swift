@@ -27,7 +27,8 @@ import Testing
         let client = Process()
         client.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         client.arguments = [
-            try #require(python), "\(repository)/Tests/Conformance/witness.py", witness.url, witness.vkey, folder("python-key"),
+            try #require(python), "\(repository)/Tests/Conformance/witness.py", witness.url, witness.vkey,
+            folder("python-key"),
             folder("record"),
         ]
         let errors = Pipe()
