@@ -6,7 +6,7 @@ extension DecisionLog {
     func integrateUntilStopped() {
         repeat {
             monitor.withLock {
-                while toIntegrate.isEmpty, !isWriterDone {
+                while integratingBytes < Self.integrationBytes, !isWriterDone {
                     if cosignatures != nil { break }
                     let left = max(nextCheckpoint, heldUntil) - clock.monotonicMicroseconds()
                     if left <= 0 { break }
@@ -25,7 +25,7 @@ extension DecisionLog {
             if phase == .open, isDue {
                 nextTime()
                 flushCompletions()
-                if pending.count > 0 { monitor.broadcast() }
+                if pending.count > 0 { callWriter() }
             }
             let taken = toIntegrate
             toIntegrate = []

@@ -1,12 +1,25 @@
 internal import OpenSSL
+internal import Synchronization
 
 /// The writer's thread.
 extension DecisionLog {
     func writeUntilStopped() {
         repeat {
-            monitor.withLock { while pending.count == 0, phase == .open || phase == .full { monitor.wait() } }
+            lookForWork()
+            monitor.withLock {
+                while !hasWork.load(ordering: .relaxed), phase == .open || phase == .full {
+                    writersPlace.wait(monitor)
+                }
+            }
         } while commitWaiting()
         writerIsDone()
+    }
+
+    /// After a group of a busy time: gives the processor to whoever wants it, and goes on without a sleep when the next group comes soon.
+    private func lookForWork() {
+        guard lastGroupCount >= Self.busyGroupCount else { return }
+        let until = clock.monotonicMicroseconds() + Self.lookingMicroseconds
+        while !hasWork.load(ordering: .acquiring), clock.monotonicMicroseconds() < until { LogThread.yield() }
     }
 
     /// No group comes any more.
@@ -25,9 +38,11 @@ extension DecisionLog {
             let taken = pending
             pending = Pending(firstIndex: taken.end)
             pending.bytes.reserveCapacity(taken.bytes.count)
+            hasWork.store(false, ordering: .relaxed)
             return taken
         }
         guard let taken else { return false }
+        lastGroupCount = taken.count
         var waiting = taken.waiting[...]
         do throws(LogError) {
             try keep(taken.evidence)
@@ -67,7 +82,7 @@ extension DecisionLog {
             groups += 1
             commitSum += microseconds
             commitMax = max(commitMax, microseconds)
-            monitor.broadcast()
+            if integratingBytes >= Self.integrationBytes || durabilityWaiters > 0 { monitor.broadcast() }
         }
     }
 
@@ -116,6 +131,7 @@ extension DecisionLog {
             let abandoned = waiting + pending.waiting
             pending.waiting = []
             dropCompletions()
+            callWriter()
             monitor.broadcast()
             return abandoned
         }
@@ -138,6 +154,7 @@ extension DecisionLog {
             guard !isWriterDone else { return abandoned }
             queue(EventEntry(gateway: gateway, name: "log-full", members: [("why", .text(why))]))
             if isStopping { queue(EventEntry(gateway: gateway, name: "stop")) }
+            callWriter()
             monitor.broadcast()
             return abandoned
         }

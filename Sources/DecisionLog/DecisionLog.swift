@@ -1,5 +1,6 @@
 package import OpenSSL
 package import Residency
+internal import Synchronization
 
 /// The decision log of one gateway: durable before release, closed on failure (DESIGN section 7).
 ///
@@ -13,6 +14,11 @@ package final class DecisionLog: @unchecked Sendable {
     static let integratingBytesMax = 64 << 20
     /// Bytes of one group.
     static let groupBytesMax = 2 << 20
+    /// Durable bytes that the integrator is woken for before a checkpoint is due.
+    static let integrationBytes = 256 << 10
+    /// A group of so many entries says that more are about to come: it costs less to look for them a while than to sleep and be woken.
+    static let busyGroupCount = 16
+    static let lookingMicroseconds: Int64 = 60
     /// A clock that goes back further than this is an event.
     static let clockStepMicroseconds: Int64 = 5_000_000
 
@@ -49,9 +55,16 @@ package final class DecisionLog: @unchecked Sendable {
     var nextCheckpoint: Int64
     /// The writer's alone.
     var keptEvidence: Set<SHA256Digest> = []
+    var lastGroupCount = 0
 
     /// Guards everything below it.
     let monitor = Monitor()
+    /// Where the writer waits for entries; everybody else waits at the monitor.
+    let writersPlace = WaitingPlace()
+    /// What is queued may become a group: more of it was not at hand. Changed under the monitor only.
+    let hasWork = Atomic(false)
+    /// Threads that wait in `recordDurably`.
+    var durabilityWaiters = 0
     private var lockDescriptor: Int32
     private let lockIdentity: FileIdentity
     var pending: Pending
@@ -177,7 +190,20 @@ package final class DecisionLog: @unchecked Sendable {
     // MARK: - What the gateway calls
 
     /// A port for one event loop. `wake` is called from the log's threads, once for each group that holds something of the port's.
-    package func makePort(wake: @escaping @Sendable () -> Void) -> LogPort { LogPort(log: self, wake: wake) }
+    /// - Parameter later: has the loop call `flush` once it has no more requests at hand, so that they become one group; nil to have
+    ///   each decision flushed as it comes. Called on the loop.
+    package func makePort(wake: @escaping @Sendable () -> Void, later: (() -> Void)? = nil) -> LogPort {
+        LogPort(log: self, wake: wake, later: later)
+    }
+
+    /// Decisions were queued.
+    func wakeWriter() { monitor.withLock { callWriter() } }
+
+    /// What is queued may become a group now. With the monitor held.
+    func callWriter() {
+        hasWork.store(true, ordering: .releasing)
+        writersPlace.signal()
+    }
 
     /// The later of the clock and the last entry's time.
     package func now() -> Timestamp {
@@ -190,7 +216,7 @@ package final class DecisionLog: @unchecked Sendable {
         monitor.withLock {
             guard phase == .open else { return }
             queue(event)
-            monitor.broadcast()
+            callWriter()
         }
     }
 
@@ -200,7 +226,9 @@ package final class DecisionLog: @unchecked Sendable {
             guard phase == .open else { return false }
             queue(event)
             let size = pending.end
-            monitor.broadcast()
+            callWriter()
+            durabilityWaiters += 1
+            defer { durabilityWaiters -= 1 }
             while durableSize < size, closedBecause == nil { monitor.wait() }
             // On a full disk what waits is dropped, and the last words take its index.
             return durableSize >= size && closedBecause == nil
@@ -278,7 +306,7 @@ package final class DecisionLog: @unchecked Sendable {
             if phase == .open { flushCompletions() }
             queue(EventEntry(gateway: gateway, name: "stop"))
             phase = .stopping
-            monitor.broadcast()
+            callWriter()
         }
         if threads.isEmpty {
             while commitWaiting() {}
@@ -343,7 +371,6 @@ package final class DecisionLog: @unchecked Sendable {
             let index = append(line)
             pending.waiting.append(LogPort.Waiting(port: port, waiter: waiter, index: index, release: release))
             pending.evidence.append(contentsOf: evidence)
-            monitor.broadcast()
             return .queued
         }
     }
@@ -355,7 +382,7 @@ package final class DecisionLog: @unchecked Sendable {
             completions.append(item)
             if completions.count >= CompletionEntry.itemsMax {
                 flushCompletions()
-                monitor.broadcast()
+                callWriter()
             }
         }
     }

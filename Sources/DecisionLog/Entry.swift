@@ -244,18 +244,18 @@ package struct EventEntry: Sendable {
     }
 }
 
-private func field(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
-    line.append(contentsOf: name.description.utf8)
+private func field(_ name: String, _ value: String?, _ line: inout [UInt8]) {
+    line.append(contentsOf: name.utf8)
     JSONText.append(optional: value, to: &line)
 }
 
-private func field(_ name: StaticString, _ value: Int64?, _ line: inout [UInt8]) {
-    line.append(contentsOf: name.description.utf8)
+private func field(_ name: String, _ value: Int64?, _ line: inout [UInt8]) {
+    line.append(contentsOf: name.utf8)
     if let value { JSONText.append(integer: value, to: &line) } else { JSONText.appendNull(to: &line) }
 }
 
-private func field(_ name: StaticString, _ value: [UInt8]?, _ line: inout [UInt8]) {
-    line.append(contentsOf: name.description.utf8)
+private func field(_ name: String, _ value: [UInt8]?, _ line: inout [UInt8]) {
+    line.append(contentsOf: name.utf8)
     guard let value else { return JSONText.appendNull(to: &line) }
     line.append(UInt8(ascii: "\""))
     Hex.append(value.span, to: &line)

@@ -38,6 +38,9 @@ package final class LogPort: @unchecked Sendable {
 
     private let log: DecisionLog
     private let wake: @Sendable () -> Void
+    private let later: (() -> Void)?
+    /// Something was queued that the writer has not been told of. The loop's.
+    private var isFlushing = false
     private let settled = Mutex<[(waiting: Settled, isDurable: Bool)]>([])
 
     /// A waiting decision as it crosses threads: touched only by the loop once it is settled.
@@ -45,9 +48,10 @@ package final class LogPort: @unchecked Sendable {
         let waiting: Waiting
     }
 
-    init(log: DecisionLog, wake: @escaping @Sendable () -> Void) {
+    init(log: DecisionLog, wake: @escaping @Sendable () -> Void, later: (() -> Void)?) {
         self.log = log
         self.wake = wake
+        self.later = later
     }
 
     /// Queues a decision. Its index is fixed when this returns `.queued`; the waiter is called when it is on disk.
@@ -57,7 +61,23 @@ package final class LogPort: @unchecked Sendable {
     package func record(
         _ entry: DecisionEntry, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
     ) -> RecordResult {
-        log.enqueue(entry, release: release, evidence: evidence, waiter: waiter, port: self)
+        let result = log.enqueue(entry, release: release, evidence: evidence, waiter: waiter, port: self)
+        guard result == .queued else { return result }
+        guard let later else {
+            flush()
+            return result
+        }
+        if !isFlushing {
+            isFlushing = true
+            later()
+        }
+        return result
+    }
+
+    /// Tells the writer of what was queued. On the loop.
+    package func flush() {
+        isFlushing = false
+        log.wakeWriter()
     }
 
     /// Tells what became of a permitted request. Batched; never delays anything.

@@ -39,7 +39,7 @@ internal import Residency
 
 /// A mutex with a condition, for the log's own threads.
 @safe final class Monitor: @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    fileprivate let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
 
     init() {
@@ -85,8 +85,41 @@ internal import Residency
     }
 }
 
+/// Somebody waits under a monitor for something of its own. A signal costs a call only when it does.
+@safe final class WaitingPlace: @unchecked Sendable {
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private var isWaiting = false
+
+    init() {
+        unsafe condition = .allocate(capacity: 1)
+        unsafe pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(condition)
+        unsafe condition.deallocate()
+    }
+
+    /// Only with the monitor's lock held, and by one thread.
+    func wait(_ monitor: Monitor) {
+        isWaiting = true
+        unsafe pthread_cond_wait(condition, monitor.mutex)
+        isWaiting = false
+    }
+
+    /// Only with the monitor's lock held.
+    func signal() {
+        guard isWaiting else { return }
+        isWaiting = false
+        unsafe pthread_cond_signal(condition)
+    }
+}
+
 /// One of the log's threads.
 @safe final class LogThread: @unchecked Sendable {
+    /// Lets other threads run first.
+    static func yield() { sched_yield() }
+
     private var thread = pthread_t()
 
     init(_ body: @escaping @Sendable () -> Void) {

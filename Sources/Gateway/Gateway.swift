@@ -117,7 +117,12 @@ package final class Gateway: Sendable {
             let made = loop.submit { () throws -> NIOLoopBound<Worker> in
                 let tls = try TLSContext(service.tls, nowSeconds: wallClockSeconds())
                 let box = WorkerBox()
-                let port = log.makePort { loop.execute { box.worker?.port.drain() } }
+                let port = log.makePort {
+                    loop.execute { box.worker?.port.drain() }
+                } later: {
+                    // After the requests that this turn of the loop has read.
+                    loop.execute { box.worker?.port.flush() }
+                }
                 let worker = Worker(loop: loop, shared: shared, service: service, tls: tls, port: port)
                 box.worker = worker
                 return NIOLoopBound(worker, eventLoop: loop)

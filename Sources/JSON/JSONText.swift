@@ -8,10 +8,30 @@ package enum JSONText {
     }
 
     /// The same for text. Not generic, because no optimiser specialises across modules here: on the log's path.
-    package static func append(string utf8: String.UTF8View, to text: inout [UInt8]) { appendEscaped(utf8, to: &text) }
+    package static func append(string utf8: String.UTF8View, to text: inout [UInt8]) {
+        guard isPlain(utf8.span) else { return appendEscaped(utf8, to: &text) }
+        text.append(UInt8(ascii: "\""))
+        text.append(contentsOf: utf8)
+        text.append(UInt8(ascii: "\""))
+    }
 
     /// The same for bytes.
-    package static func append(string utf8: [UInt8], to text: inout [UInt8]) { appendEscaped(utf8, to: &text) }
+    package static func append(string utf8: [UInt8], to text: inout [UInt8]) {
+        guard isPlain(utf8.span) else { return appendEscaped(utf8, to: &text) }
+        text.append(UInt8(ascii: "\""))
+        text.append(contentsOf: utf8)
+        text.append(UInt8(ascii: "\""))
+    }
+
+    /// Does nothing of it need an escape? Then it is copied whole.
+    private static func isPlain(_ utf8: Span<UInt8>) -> Bool {
+        var isPlain = true
+        for at in utf8.indices {
+            let byte = utf8[at]
+            isPlain = isPlain && byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+        }
+        return isPlain
+    }
 
     @inline(__always)
     private static func appendEscaped(_ utf8: some Sequence<UInt8>, to text: inout [UInt8]) {
