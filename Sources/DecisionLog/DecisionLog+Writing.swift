@@ -11,8 +11,13 @@ extension DecisionLog {
                     writersPlace.wait(monitor)
                 }
             }
-        } while commitWaiting()
+        } while commitWaiting() || mayGetWork()
         writerIsDone()
+    }
+
+    /// Does something wait, or may something come? Woken for what was written already, the writer must not take it for the end.
+    private func mayGetWork() -> Bool {
+        monitor.withLock { phase == .open || phase == .full || (pending.count > 0 && phase != .closed) }
     }
 
     /// After a group of a busy time: gives the processor to whoever wants it, and goes on without a sleep when the next group comes soon.
@@ -34,7 +39,11 @@ extension DecisionLog {
     /// - Returns: false when nothing waits, or the log is closed.
     func commitWaiting() -> Bool {
         let taken = monitor.withLock { () -> Pending? in
-            guard pending.count > 0, phase != .closed else { return nil }
+            guard pending.count > 0, phase != .closed else {
+                // A loop tells of what it queued at the end of its turn; another's call may have had it written by then.
+                hasWork.store(false, ordering: .relaxed)
+                return nil
+            }
             let taken = pending
             pending = Pending(firstIndex: taken.end)
             pending.bytes.reserveCapacity(taken.bytes.count)

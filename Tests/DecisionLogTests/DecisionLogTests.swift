@@ -74,6 +74,23 @@ import Testing
         for loop in loops.prefix(2) { #expect(loop.wakes >= 1 && loop.wakes <= groups) }
     }
 
+    @Test(.timeLimit(.minutes(1))) func theWriterOutlivesAWakeForWhatIsWrittenAlready() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let loop = Loop(log)
+        loop.record("first", at: log.now())
+        loop.drain(untilAnswered: 1)
+        // As when another loop's call had this loop's decision written before the end of its own turn.
+        for number in 0..<100 {
+            loop.port.flush()
+            try log.recordDurably(EventEntry(gateway: LogTests.gateway, name: "reload"))
+            loop.record("r\(number)", at: log.now())
+            loop.drain(untilAnswered: number + 2)
+            loop.port.flush()
+        }
+        log.close()
+        #expect(try LogTests.entries(folder).events("reload").count == 100)
+    }
+
     @Test func completionsAreBatchedAndCloseTheirDecisions() throws {
         let log = try LogTests.open(folder, clock: clock)
         let loop = Loop(log)
