@@ -73,7 +73,7 @@ package final class DecisionLog: @unchecked Sendable {
     private var lastTime: Timestamp
     private var hasSteppedBack = false
     private var completions: [CompletionEntry.Item] = []
-    var toIntegrate: [[UInt8]] = []
+    var toIntegrate: [DurablePart] = []
     var integratingBytes = 0
     var isWriterDone = false
     var durableSize: UInt64

@@ -233,7 +233,10 @@ package final class Gateway: Sendable {
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelOption(.maxMessagesPerRead, value: 1)
                 .childChannelOption(
-                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Limits.receiveBytes)
+                    .recvAllocator,
+                    value: AdaptiveRecvByteBufferAllocator(
+                        minimum: Limits.receiveBytesMin, initial: Limits.receiveBytesMin,
+                        maximum: Limits.receiveBytesMax)
                 )
                 .bind(host: address.host, port: address.port).wait()
             state.withLock { $0.listeners.append(channel) }

@@ -47,7 +47,7 @@ enum LogArguments {
                     "\(path) is no pseudonym key: expected one line KEYID:base64(32 bytes), as `bailiwick keys new --kind pseudonym` makes it."
                 )
             }
-            return Pseudonymizer(keyID: parts[0], key: try HMACKey(key))
+            return Pseudonymizer(keyID: parts[0], key: HMACKey(key))
         }
     }
 
