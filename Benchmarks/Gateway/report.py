@@ -57,9 +57,10 @@ def targets(results):
     for case in ("domestic", "seen", "new"):
         found.append(target(f"p99, 4 KiB, {results['connections']} connections, {stand.CASE_TITLES[case]}",
                             spread(list(series(results, case, "p99_us", size="4 KiB").values())), "us", P99_US_MAX, False))
-    single, disk = of("bailiwickd", "p50_us", "single"), of("disk", "p50_us", "single")
+    # The disk's best round is what it can do: others' writes slow it in the other ones.
+    single, least = of("bailiwickd", "p50_us", "single"), min(of("disk", "p50_us", "single").values())
     found.append(target("p50, one connection, beyond one durable write of the disk",
-                        spread([single[number] - disk[number] for number in single]), "us", SINGLE_EXTRA_US, False))
+                        spread([value - least for value in single.values()]), "us", SINGLE_EXTRA_US, False))
     found.append(target("PUT of 4 KiB a second, against a C program's same durable calls",
                         ratio(of("bailiwickd", "per_second", "put"), of("c", "per_second", "put")), "times", PUT_RATIO, True))
     idle = next(run for run in results["runs"] if run.get("kind") == "idle")
@@ -67,6 +68,15 @@ def targets(results):
     found.append(target("two event loops, requests per CPU-second, against one",
                         ratio(of("two", "per_cpu_second", "loops"), of("one", "per_cpu_second", "loops")), "times", LOOPS_RATIO, True))
     return found
+
+
+def insert(path, name, text):
+    """Puts the text between the two comments that a page has for it."""
+    begin, end = f"<!-- {name}: written by Benchmarks/Gateway -->", f"<!-- {name} ends -->"
+    page = path.read_text()
+    if begin not in page or end not in page:
+        raise SystemExit(f"{path} has no place for {name}")
+    path.write_text(page.split(begin)[0] + begin + "\n\n" + text.rstrip() + "\n\n" + end + page.split(end)[1])
 
 
 def number(value, unit=""):
