@@ -54,6 +54,7 @@ extension DecisionLog {
 
     private func publish() throws(LogError) {
         try requireInPlace()
+        try notePruning()
         let before = tree.publishedSize
         try tree.publish()
         let note = tree.note
@@ -76,6 +77,14 @@ extension DecisionLog {
         try tree.publish(cosignatures: cosignatures)
         let note = tree.note
         monitor.withLock { checkpointNote = note }
+    }
+
+    /// `bailiwick log prune` takes entries away beside the daemon: the log itself says so, from this entry on.
+    private func notePruning() throws(LogError) {
+        guard try pruned.hasChanged(files), let event = pruned.event(gateway) else { return }
+        record(event)
+        let minimumIndex = pruned.minimumIndex
+        monitor.withLock { prunedSize = minimumIndex }
     }
 
     /// Called by the tree when the disk is full: what is durable already is still integrated, within the reserve.

@@ -25,6 +25,9 @@ extension LogReader {
         return min(low * 256, checkpoint.size)
     }
 
+    /// The time of an entry of any kind; nil when it has none.
+    package static func time(of entry: [UInt8]) -> Timestamp? { EntryTime.read(Array(entry.prefix(128))) }
+
     private static func time(_ entry: ArraySlice<UInt8>, index: UInt64, _ tile: TilePath) throws(LogFault) -> Timestamp
     {
         guard let time = EntryTime.read(Array(entry.prefix(128))) else {
