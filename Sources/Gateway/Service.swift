@@ -23,6 +23,10 @@ final class Service: Sendable {
     private let principalsByFingerprint: [[UInt8]: Principal]
     private let principalsByCommonName: [String: Principal]
 
+    let areas: [Area]
+    private let networks: NetworkTable<Place>
+    private let considersLocation: Bool
+
     var name: GatewayName { settings.gateway.name }
     var place: Place { settings.place }
 
@@ -30,6 +34,9 @@ final class Service: Sendable {
         _ settings: Settings, pool: NIOThreadPool, reusing previous: Service?
     ) throws(GatewayError) {
         self.settings = settings
+        areas = settings.areas
+        networks = settings.networks
+        considersLocation = settings.gateway.considersLocation
         policyDigest = SHA256Digest(hashing: settings.policy)
         policy = policyDigest.hex
         verifier = TokenVerifier(issuers: settings.issuers)
@@ -81,6 +88,12 @@ final class Service: Sendable {
             consider(principal)
         }
         return isAmbiguous ? nil : found
+    }
+
+    /// The network that an address is in.
+    func location(of address: Address) -> Location {
+        guard considersLocation else { return .notConsidered }
+        return networks.value(of: address).map { .datacenter($0) } ?? .nowhere
     }
 
     private static func keyring(_ settings: Settings) throws(GatewayError) -> SealKeyring {

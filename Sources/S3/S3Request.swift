@@ -10,8 +10,9 @@ package enum S3Method: String, Hashable, Sendable {
     case other
 }
 
-/// One request, parsed once: what is decided is the very key that storage opens.
-package struct S3Request: Sendable {
+/// One request, parsed once: what is decided is the very key that storage opens. A class, because it is handed on a dozen times and
+/// holds as many arrays.
+package final class S3Request: Sendable {
     package let operation: Operation
     package let bucket: BucketName?
     package let key: ObjectKey?
