@@ -7,8 +7,10 @@ extension DecisionLog {
         repeat {
             lookForWork()
             monitor.withLock {
+                pulses.writerPasses()
                 while !hasWork.load(ordering: .relaxed), phase == .open || phase == .full {
                     writersPlace.wait(monitor)
+                    pulses.writerPasses()
                 }
             }
         } while commitWaiting() || mayGetWork()

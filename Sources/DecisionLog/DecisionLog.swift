@@ -76,6 +76,7 @@ package final class DecisionLog: @unchecked Sendable {
     var toIntegrate: [[UInt8]] = []
     var integratingBytes = 0
     var isWriterDone = false
+    var pulses = Pulses()
     var durableSize: UInt64
     var checkpointSize: UInt64
     var checkpointAt: Int64
@@ -328,8 +329,8 @@ package final class DecisionLog: @unchecked Sendable {
 
     private func run() {
         threads = [
-            LogThread { [self] in writeUntilStopped() },
-            LogThread { [self] in integrateUntilStopped() },
+            LogThread("log-writer") { [self] in writeUntilStopped() },
+            LogThread("log-integrator") { [self] in integrateUntilStopped() },
         ]
     }
 

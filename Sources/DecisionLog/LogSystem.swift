@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import Residency
 
@@ -122,8 +123,9 @@ internal import Residency
 
     private var thread = pthread_t()
 
-    init(_ body: @escaping @Sendable () -> Void) {
-        let box = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
+    /// - Parameter name: at most 15 bytes; `/proc/PID/task/TID/comm` shows it.
+    init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let box = unsafe Unmanaged.passRetained(Body(name, body)).toOpaque()
         let status = unsafe pthread_create(
             &thread, nil,
             { argument in
@@ -138,8 +140,18 @@ internal import Residency
     func join() { _ = pthread_join(thread, nil) }
 
     private final class Body {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+        private let name: String
+        private let body: @Sendable () -> Void
+
+        init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+
+        func run() {
+            unsafe clinux_set_thread_name(name)
+            body()
+        }
     }
 }
 

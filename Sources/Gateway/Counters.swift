@@ -39,6 +39,9 @@ struct Counters: Sendable {
         decisions[slot] += 1
     }
 
+    /// All decisions together.
+    var decisionCount: UInt64 { decisions.reduce(0, &+) }
+
     /// Every decision count above zero.
     func forEachDecision(_ body: (_ store: Int?, _ reason: Reason, _ crossing: Bool, _ count: UInt64) -> Void) {
         for (slot, count) in decisions.enumerated() where count > 0 {

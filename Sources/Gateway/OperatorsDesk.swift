@@ -179,8 +179,13 @@ final class OperatorsDesk: Sendable {
             return true
         }
         let options = ScanOptions(
-            readsContent: request["content"]?.bool ?? false, adopts: adopts ? adopt : nil, finding: { findings.add($0) }
-        )
+            readsContent: request["content"]?.bool ?? false, adopts: adopts ? adopt : nil,
+            finding: { findings.add($0) },
+            progress: { [gateway] _ in
+                // A walk may take longer than the watchdog's period.
+                gateway.heartbeat.passed()
+                return true
+            })
         store.store.scan(options, on: loop) { result in
             switch result {
             case .success(let summary):

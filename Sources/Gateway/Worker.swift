@@ -93,6 +93,7 @@ final class Worker {
         connections[ObjectIdentifier(connection)] = connection
         counters.openConnections += 1
         counters.acceptedConnections += 1
+        if isStopping { connection.finish() }
         sweepLater()
     }
 
@@ -100,7 +101,7 @@ final class Worker {
         if connections.removeValue(forKey: ObjectIdentifier(connection)) != nil { counters.openConnections -= 1 }
     }
 
-    /// Idle connections close now, busy ones after the answer in hand.
+    /// Idle connections close soon, busy ones after the answer in hand.
     func stop() {
         isStopping = true
         for connection in Array(connections.values) { connection.finish() }
