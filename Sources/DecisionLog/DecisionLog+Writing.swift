@@ -91,8 +91,7 @@ extension DecisionLog {
             toIntegrate.append(part.bytes)
             integratingBytes += part.bytes.count
             groups += 1
-            commitSum += microseconds
-            commitMax = max(commitMax, microseconds)
+            commits.record(microseconds: microseconds)
             if integratingBytes >= Self.integrationBytes || durabilityWaiters > 0 { monitor.broadcast() }
         }
     }

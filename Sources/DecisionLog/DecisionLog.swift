@@ -89,8 +89,7 @@ package final class DecisionLog: @unchecked Sendable {
     /// A witness has seen another history: this one is not published any further.
     var isContradicted = false
     var groups: UInt64 = 0
-    var commitSum: Int64 = 0
-    var commitMax: Int64 = 0
+    var commits = Histogram()
     private var threads: [LogThread] = []
 
     /// Opens the log, recovers what a crash left, and starts its threads.
@@ -258,8 +257,7 @@ package final class DecisionLog: @unchecked Sendable {
             status.checkpointSize = checkpointSize
             status.checkpointAgeMilliseconds = (clock.monotonicMicroseconds() - checkpointAt) / 1000
             status.groups = groups
-            status.commitMicrosecondsSum = commitSum
-            status.commitMicrosecondsMax = commitMax
+            status.commits = commits
             status.usesDirectIO = usesDirectIO
             status.reserveBytes = reserve.byteCount
             status.reserveHeldBytes = reserve.heldBytes

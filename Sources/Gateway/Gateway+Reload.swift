@@ -51,6 +51,7 @@ extension Gateway {
             state.reloads.problem = nil
             state.reloads.restartDue = restartDue
         }
+        condition.look({ service }, on: pool)
         shared.log.record(
             EventEntry(gateway: service.name, name: "reload", members: [("policy", .text(service.policy))]))
         return restartDue

@@ -25,6 +25,7 @@ package final class Gateway: Sendable {
     /// What the process started with: some settings stay so until a restart.
     let startedWith: Settings
     let rate = DecisionRate()
+    let condition = Condition()
     /// Tells whether every thread is alive.
     package let heartbeat: Heartbeat
     private let version: String
@@ -146,6 +147,8 @@ package final class Gateway: Sendable {
         }
         heartbeat = Heartbeat(loops: workers.map(\.eventLoop), pool: pool, log: log)
         scheduleAggregates()
+        condition.look(service)
+        scheduleLooks()
     }
 
     /// Once a minute, what strangers and flooding principals did.
@@ -153,6 +156,14 @@ package final class Gateway: Sendable {
         let (shared, name) = (shared, state.withLock { $0.service.name })
         group.next().scheduleRepeatedTask(initialDelay: .seconds(60), delay: .seconds(60)) { _ in
             for event in shared.aggregates.takeEvents(name) { shared.log.record(event) }
+        }
+    }
+
+    private func scheduleLooks() {
+        let interval = TimeAmount.seconds(Condition.intervalSeconds)
+        group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
+            guard let self else { return }
+            condition.look({ self.currentService }, on: pool)
         }
     }
 
@@ -245,7 +256,7 @@ package final class Gateway: Sendable {
 
     /// All loops' counters together.
     func counters(on loop: any EventLoop, _ done: @escaping @Sendable (Counters) -> Void) {
-        let stores = currentService.stores.count
+        let stores = currentService.buckets.count
         let each = workers.map { worker in worker.eventLoop.submit { worker.value.snapshot() } }
         EventLoopFuture.whenAllSucceed(each, on: loop).whenSuccess { all in
             var sum = Counters(stores: stores)

@@ -48,7 +48,7 @@ final class Worker {
         self.service = service
         self.tls = tls
         self.port = port
-        counters = Counters(stores: service.stores.count)
+        counters = Counters(stores: service.buckets.count)
     }
 
     var log: DecisionLog { shared.log }
@@ -68,7 +68,7 @@ final class Worker {
         earlierTokenHits += tokens.hits
         earlierTokenMisses += tokens.misses
         tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
-        counters.grow(stores: service.stores.count)
+        counters.grow(stores: service.buckets.count)
     }
 
     /// The counters as they are now.
