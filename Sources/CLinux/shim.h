@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
@@ -70,3 +71,12 @@ static inline void clinux_set_thread_name(const char *name) { prctl(PR_SET_NAME,
 
 // `name` has room for 16 bytes.
 static inline void clinux_thread_name(char *name) { prctl(PR_GET_NAME, name, 0, 0, 0); }
+
+// Is the clock kept by somebody (adjtimex(2))? 1 or 0, or -errno; `errorMicroseconds` is the greatest error that the kernel assumes.
+static inline int clinux_clock_is_synchronized(long *errorMicroseconds) {
+    struct timex state = {.modes = 0};
+    int result = adjtimex(&state);
+    if (result < 0) return -errno;
+    *errorMicroseconds = state.maxerror;
+    return result != TIME_ERROR && !(state.status & STA_UNSYNC);
+}
