@@ -6,11 +6,12 @@ internal import Settings
 internal import Stores
 internal import Synchronization
 
-/// How the stores and disks are, looked at every few seconds on the file pool, so that nobody who asks waits for a disk that hangs.
+/// How the stores, the disks and the process are, looked at every few seconds on the file pool, so that nobody who asks waits for a disk that hangs.
 final class Condition: Sendable {
     struct Seen: Sendable {
         var stores: [(bucket: BucketName, condition: StoreCondition)] = []
         var log: DiskSpace?
+        var process = ProcessFacts.none
         /// Microseconds of the monotonic clock.
         var atMicroseconds: Int64 = 0
     }
@@ -26,7 +27,8 @@ final class Condition: Sendable {
     func look(_ service: Service) {
         let stores = service.stores.map { ($0.policy.bucket, $0.store.condition()) }
         let log = DiskSpace(path: service.settings.log.directory)
-        seen.withLock { $0 = Seen(stores: stores, log: log, atMicroseconds: Self.now()) }
+        let process = ProcessFacts()
+        seen.withLock { $0 = Seen(stores: stores, log: log, process: process, atMicroseconds: Self.now()) }
     }
 
     /// Looks on a thread of the pool, unless the last look is still under way.

@@ -13,7 +13,7 @@ extension MetricsText {
         addExpiries(gateway.currentService.expiries)
         addCondition(gateway.condition.last)
         addChecks(Readiness(gateway, nowSeconds: nowSeconds))
-        addProcess(startSeconds: gateway.shared.startedSeconds)
+        addProcess(gateway.condition.last.process, startSeconds: gateway.shared.startedSeconds)
         describe("bailiwick_build_info", "gauge", "Version and settings snapshot.")
         sample(
             "bailiwick_build_info",
@@ -144,8 +144,7 @@ extension MetricsText {
         for check in readiness.checks { sample("bailiwick_check", [("check", check.name)], check.isFailed ? 0 : 1) }
     }
 
-    private mutating func addProcess(startSeconds: Int64) {
-        let facts = ProcessFacts()
+    private mutating func addProcess(_ facts: ProcessFacts, startSeconds: Int64) {
         gauge("process_open_fds", "Open descriptors.", facts.openDescriptors)
         gauge("process_max_fds", "How many descriptors may be open.", facts.descriptorsMax)
         gauge("process_resident_memory_bytes", "Resident memory.", facts.residentBytes)

@@ -54,7 +54,9 @@ final class Service: Sendable {
             stores.append(
                 try ServedStore(
                     store, position: position, slot: buckets.firstIndex(of: store.bucket) ?? 0, settings: settings,
-                    keyring: keyring, pool: pool, reusing: previous?.storesByBucket[store.bucket]))
+                    keyring: keyring, pool: pool,
+                    // By the folder, whose lock it holds: the bucket may have another name now.
+                    reusing: previous?.stores.first { $0.policy.path == store.path }))
         }
         self.stores = stores
         self.buckets = buckets

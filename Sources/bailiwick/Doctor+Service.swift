@@ -7,6 +7,8 @@ internal import Settings
 // What is reached over a socket.
 extension Doctor {
     private static let patience = TimeAmount.seconds(3)
+    /// systemd may have to start the daemon first.
+    private static let answerPatience = TimeAmount.seconds(15)
 
     func examineService(_ findings: inout Diagnosis) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -38,7 +40,9 @@ extension Doctor {
             }
             .connect(unixDomainSocketPath: path)
         connected.whenFailure { answer.fail($0) }
-        _ = group.next().scheduleTask(in: Self.patience) { answer.fail(ChannelError.connectTimeout(Self.patience)) }
+        _ = group.next().scheduleTask(in: Self.answerPatience) {
+            answer.fail(ChannelError.connectTimeout(Self.answerPatience))
+        }
         guard let bytes = try? answer.futureResult.wait() else {
             if (try? connected.wait()) != nil {
                 findings.fail("daemon", "it listens on \(path) and does not answer: look at its journal")
@@ -81,14 +85,15 @@ extension Doctor {
                 try channel.close().wait()
                 findings.ok("listen \(address)", "free")
             } catch let error as IOError {
-                let words =
-                    switch error.errnoCode {
-                    case EADDRINUSE: "in use by another process (ss -ltnp tells which; systemd's own socket is well)"
-                    case EADDRNOTAVAIL: "no address of this machine"
-                    case EACCES: "a port that this user may not open"
-                    default: "\(error)"
-                    }
-                findings.fail("listen \(address)", words)
+                let name = "listen \(address)"
+                switch error.errnoCode {
+                case EADDRINUSE where settings.gateway.operatorsSocket == nil:
+                    findings.warn(name, "in use: by the daemon or its socket unit? ss -ltnp tells")
+                case EADDRINUSE: findings.fail(name, "in use by another process: ss -ltnp tells by which")
+                case EADDRNOTAVAIL: findings.fail(name, "no address of this machine")
+                case EACCES: findings.fail(name, "a port that this user may not open")
+                default: findings.fail(name, "\(error)")
+                }
             } catch { findings.fail("listen \(address)", "\(error)") }
         }
     }

@@ -182,6 +182,27 @@ import Testing
         try wait(world) { $0.status == 200 }
     }
 
+    /// Counts keep to their bucket when a reload takes stores out, brings them back and changes their order.
+    @Test func countsKeepToTheirBucketOverReloads() throws {
+        let world = try World()
+        try FileManager.default.createDirectory(atPath: world.folder("store/aaa"), withIntermediateDirectories: false)
+        let second =
+            "[[store]]\nbucket = \"aaa\"\ndatacenter = \"dub1\"\ndriver = \"directory\"\npath = \"\(world.folder("store/aaa"))\"\n\n"
+        let daemon = try world.start("dub1-gw1")
+        func put() throws -> Int {
+            try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/1", body: Data("x".utf8)).status
+        }
+        #expect(try put() == 200)
+        // It comes before the other one now.
+        try world.edit("dub1-gw1") { $0 = $0.replacingOccurrences(of: "[[store]]", with: second + "[[store]]") }
+        daemon.signal(SIGHUP)
+        try daemon.waitForOutput("settings reloaded")
+        #expect(try put() == 200)
+        let text = try metrics(world)
+        #expect(text.contains("reason=\"domestic\",store=\"mail-dub1\",crossing=\"false\"} 2\n"), "\(text)")
+        #expect(!text.contains("reason=\"domestic\",store=\"aaa\""))
+    }
+
     @Test func aReloadThatWasNotTakenIsToldEverywhere() throws {
         let world = try World()
         let daemon = try world.start("dub1-gw1")

@@ -8,6 +8,17 @@ package struct ProcessFacts: Sendable {
     package let residentBytes: UInt64
     package let cpuMicroseconds: Int64
 
+    package static let none = ProcessFacts(
+        openDescriptors: 0, descriptorsMax: 0, residentBytes: 0, cpuMicroseconds: 0)
+
+    private init(openDescriptors: Int, descriptorsMax: UInt64, residentBytes: UInt64, cpuMicroseconds: Int64) {
+        self.openDescriptors = openDescriptors
+        self.descriptorsMax = descriptorsMax
+        self.residentBytes = residentBytes
+        self.cpuMicroseconds = cpuMicroseconds
+    }
+
+    /// As they are now. Counts every descriptor: not for an event loop.
     package init() {
         openDescriptors = Self.countDescriptors()
         var limit = rlimit()
