@@ -1,10 +1,12 @@
 # make demo, make test, make lint, make build; `make help` says what each does.
 SHELL := /bin/bash
-BUILD_PACKAGES := libssl-dev libsystemd-dev libexpat1-dev pkg-config openssl
+BUILD_PACKAGES := libssl-dev libsystemd-dev libexpat1-dev zlib1g-dev pkg-config openssl
 TEST_PACKAGES := $(BUILD_PACKAGES) curl python3 python3-venv golang-go golang-golang-x-mod-dev libpython3.11-testsuite prometheus
+BUDGET_PACKAGES := $(BUILD_PACKAGES) curl python3 gcc make binutils valgrind
+BENCH_PACKAGES := $(BUILD_PACKAGES) curl python3 python3-venv gcc make nginx haproxy
 DEMO_PACKAGES := $(BUILD_PACKAGES) curl python3 golang-go golang-golang-x-mod-dev libpython3.11-testsuite attr
 
-.PHONY: help build release demo test lint fuzz figures clean
+.PHONY: help build release demo test lint fuzz figures budget bench clean
 
 help:
 	@echo 'make demo     build, start two gateways on loopback and walk through a refused and an authorised read (KEEP=1 leaves them up)'
@@ -12,6 +14,8 @@ help:
 	@echo 'make lint     check format and the import table'
 	@echo 'make release  the static, optimised binaries in .build/release'
 	@echo 'make fuzz     run every fuzz target for SECONDS=30'
+	@echo 'make budget   count what a read costs in user space, and hold it against Benchmarks/Gateway/budgets'
+	@echo 'make bench    measure against nginx, haproxy and Envoy (QUICK=1: about two minutes)'
 	@echo 'make figures  measure the figures that README quotes'
 
 build:
@@ -44,6 +48,16 @@ figures:
 	@.ci/packages $(TEST_PACKAGES)
 	@$(MAKE) --no-print-directory release
 	@Tests/Figures/run $(FIGURES)
+
+budget:
+	@.ci/packages $(BUDGET_PACKAGES)
+	@$(MAKE) --no-print-directory release
+	@Benchmarks/Gateway/budget $(CASES)
+
+bench:
+	@.ci/packages $(BENCH_PACKAGES)
+	@$(MAKE) --no-print-directory release
+	@Benchmarks/Gateway/bench $(BENCH)
 
 clean:
 	rm -rf .build .demo .bench Tests/Fuzz/.build

@@ -75,11 +75,11 @@ def wait_for_port(port, process, output, seconds=30):
 class Gateway:
     """A bailiwickd of the release build, in FOLDER, on one processor unless told otherwise."""
 
-    def __init__(self, settings="one.toml", cpus=(SERVER_CPU,), under=(), wait_seconds=30):
+    def __init__(self, settings="one.toml", cpus=(SERVER_CPU,), under=(), binary=None, wait_seconds=30):
         self.port = prepared_port()
         self.output = FOLDER / "run/bailiwickd.out"
         with open(self.output, "w") as output:
-            self.process = start([*under, RELEASE / "bailiwickd", "--config", FOLDER / settings], output, cpus)
+            self.process = start([*under, binary or RELEASE / "bailiwickd", "--config", FOLDER / settings], output, cpus)
         wait_for_port(self.port, self.process, self.output, wait_seconds)
         self.pids = [self.process.pid]
 
@@ -100,11 +100,13 @@ class Gateway:
 
 
 def load(server, mode="get", size="4 KiB", who="dub1-mailserver", source="127.0.10.5", tokens=None, bearer=False, connections=64,
-         seconds=3.0, warm=0.7, requests=0, path=None, label="", cpu=LOAD_CPU):
+         seconds=3.0, warm=0.7, requests=0, warm_requests=0, when_warm=None, path=None, label="", cpu=LOAD_CPU):
     """One run of the load generator against a server (anything with `port` and `pids`); its line of JSON."""
     arguments = ["taskset", "-c", str(cpu), FOLDER / "bin/loadgen", "-m", mode, "-p", server.port, "-s", source, "-n", connections,
                  "-A", FOLDER / "pki/servers-ca.crt", "-c", FOLDER / f"pki/{who}.crt", "-k", FOLDER / f"pki/{who}.key",
                  "-u", path or object_path(size), "-w", warm, "-d", seconds, "-N", requests, "-l", label]
+    if when_warm:
+        arguments += ["-W", warm_requests, "-X", when_warm]
     for pid in server.pids:
         arguments += ["-P", pid]
     if tokens:
@@ -156,9 +158,9 @@ def prepare(more=()):
                  "--resolve", f"localhost:{gateway.port}:127.0.0.1"], check=True)
 
 
-def warm_tokens(gateway):
+def warm_tokens(gateway, count=20000):
     """Shows every token once, so that all are kept as evidence: `new` then measures the signature, `first` also the keeping."""
-    load(gateway, requests=20000, **NEW)
+    load(gateway, requests=count, **NEW)
 
 
 def mint_first(count=40000):

@@ -16,6 +16,11 @@ struct ForeignWrites {
     /// Answers in a minute after which foreign writes are suspended.
     private static let overwritesPerMinute = 10
 
+    /// What came before this time was pruned, and nothing since then forgot it.
+    private var prunedBefore: Timestamp?
+    /// A request is over so long after its decision.
+    private static let requestSecondsMax: Int64 = 86_400
+
     /// Minutes of the last overwrites, by principal.
     private var overwrites: [PrincipalName: [Int64]] = [:]
     private var deliveries: [String: Delivery] = [:]
@@ -24,8 +29,9 @@ struct ForeignWrites {
     /// Whether foreign writes of the entry's principal were suspended: what the log tells first, what it cannot exclude after it.
     /// An answer is counted when its entry is queued, by the time that it was decided at: the entry's, or one shortly before it.
     func suspension(at entry: DecisionEntry) -> [Bool] {
-        guard let principal = entry.principal, let minutes = overwrites[principal] else { return [false] }
         let minute = entry.time.seconds / 60
+        if let prunedBefore, prunedBefore.seconds / 60 == minute { return [false, true] }
+        guard let principal = entry.principal, let minutes = overwrites[principal] else { return [false] }
         return minutes.count(where: { $0 == minute }) >= Self.overwritesPerMinute ? [true, false] : [false]
     }
 
@@ -39,6 +45,17 @@ struct ForeignWrites {
             && first.entry.crossed == entry.crossed && first.entry.authorizations == entry.authorizations
             && first.entry.policy == entry.policy && !entry.isMisplaced
     }
+
+    /// Can it be such a second decision, whose first one was pruned?
+    func isOfPruned(_ entry: DecisionEntry) -> Bool {
+        guard let prunedBefore, entry.reason == .foreignOverwrite, entry.size == nil,
+            deliveries[entry.request] == nil
+        else { return false }
+        return entry.time <= prunedBefore.adding(seconds: Self.requestSecondsMax)
+    }
+
+    /// The log begins here: what came before was pruned.
+    mutating func begin(pruned time: Timestamp) { prunedBefore = time }
 
     /// Takes a decision that was decided again.
     mutating func take(_ entry: DecisionEntry, at index: UInt64) {
@@ -76,6 +93,7 @@ struct ForeignWrites {
 
     /// The gateway was started again: it had counted nothing, and nothing of before is answered.
     mutating func restart() {
+        prunedBefore = nil
         overwrites = [:]
         deliveries = [:]
         requests = [:]

@@ -25,6 +25,8 @@ package struct AuditReport: Sendable {
     package var tokens: UInt64 = 0
 
     package var inPart: UInt64 { decisions - whole }
+    /// The first entry that was read: those before it were pruned.
+    package var minimumIndex: UInt64 = 0
 }
 
 /// The first decision that does not follow.
@@ -52,12 +54,13 @@ package struct LogAudit: ~Copyable {
     package init(_ reader: LogReader, reveal: Reveal) {
         self.reader = reader
         self.reveal = reveal
+        report.minimumIndex = reader.minimumIndex
     }
 
     /// - Parameter progress: called now and then with the share that is done.
     /// - Throws: `AuditFault` for the first decision that does not follow; `LogFault` where the log cannot be read.
     package mutating func run(progress: (Double) -> Void = { _ in }) throws -> AuditReport {
-        for number in 0..<reader.bundleCount {
+        for number in reader.minimumIndex / 256..<reader.bundleCount {
             let (tile, bytes, entries) = try reader.bundle(number)
             for (position, range) in entries.enumerated() {
                 try take(Array(bytes[range]), at: number * 256 + UInt64(position), file: tile.path)
@@ -73,6 +76,7 @@ package struct LogAudit: ~Copyable {
     private static let decisionMarker = Array(#"{"kind":"decision","#.utf8)
 
     private mutating func take(_ line: [UInt8], at index: UInt64, file: String) throws {
+        if index == reader.minimumIndex, index > 0, let time = LogReader.time(of: line) { writes.begin(pruned: time) }
         if line.starts(with: Self.decisionMarker) { return try decision(line, at: index, file: file) }
         guard let entry = (try? JSONValue(parsing: line))?.object else { return }
         switch entry["kind"]?.string {
@@ -131,6 +135,8 @@ package struct LogAudit: ~Copyable {
             throw LogFault(index: index, file: file, what: "\(error)")
         }
         let bench = Bench(snapshot, name: policy)
+        // The event that named the policy in force where a pruned log begins went with what was pruned.
+        if benches.isEmpty, reader.minimumIndex > 0 { announced.insert(policy) }
         benches[policy] = bench
         positions[policy] = report.policies.count
         report.policies.append(

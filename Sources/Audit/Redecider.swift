@@ -37,6 +37,7 @@ struct Redecider {
         let tokens = try PresentedTokens(entry, on: bench, reveal: reveal, evidence: evidence)
         let scope = try Scope(entry, in: store, policy, tokens.patterns, reveal)
         if writes.explains(entry) { return tokens.doubts }
+        if writes.isOfPruned(entry) { return tokens.doubts.union([.pruned]) }
         let question = Question(
             operation: entry.operation, access: entry.access,
             isEntitled: caller.principal.stores.contains(bucket) && caller.principal.mayDo(entry.operation),

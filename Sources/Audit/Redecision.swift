@@ -21,6 +21,7 @@ package enum Doubt: String, Hashable, Sendable, CaseIterable {
     case requestNotKept = "the request could not be understood, and is not kept"
     case tagMissingOrBroken = "an entry does not tell a missing tag from a broken one"
     case suspension = "when the tenth foreign overwrite of a minute was counted is not in the log"
+    case pruned = "the decision that it follows on was pruned: audit the archive"
     case copy = "a copy's other end is not in the entry"
 }
 

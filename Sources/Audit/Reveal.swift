@@ -37,7 +37,7 @@ package final class Reveal {
     ///   - names: candidates: mailboxes, keys or prefixes.
     package init(keys: [NamedKey], names: [[UInt8]]) throws(OpenSSLError) {
         var made: [String: [Pseudonymizer]] = [:]
-        for key in keys { made[key.id, default: []].append(Pseudonymizer(keyID: key.id, key: try HMACKey(key.bytes))) }
+        for key in keys { made[key.id, default: []].append(Pseudonymizer(keyID: key.id, key: HMACKey(key.bytes))) }
         self.keys = made
         for name in names { add(name) }
     }

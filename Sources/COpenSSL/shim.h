@@ -1,4 +1,6 @@
 #pragma once
+// SHA256_Update and its like: deprecated in favour of EVP, which costs several times the hashing of an entry (docs/PERFORMANCE.md).
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -10,6 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -49,10 +52,8 @@ static const long SSL_MODE_NO_AUTO_CHAIN_VALUE = SSL_MODE_NO_AUTO_CHAIN;
 static const long SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER_VALUE = SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER;
 static inline int bailiwick_error_reason(unsigned long code) { return ERR_GET_REASON(code); }
 static inline long bailiwick_ctx_set_read_ahead(SSL_CTX *ctx, int on) { return SSL_CTX_set_read_ahead(ctx, on); }
-// HMAC-SHA-256 under `key`. Here and not in Swift, because OSSL_PARAM keeps the pointers of its strings: a Swift literal
-// passed to OSSL_PARAM_construct_utf8_string is gone before EVP_MAC_init reads it.
-static inline int bailiwick_hmac_sha256_init(EVP_MAC_CTX *ctx, const unsigned char *key, size_t count) {
-    char digest[] = "SHA256";
-    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
-    return EVP_MAC_init(ctx, key, count, parameters);
-}
+// SHA-256 on a state of 112 bytes that Swift keeps (`OpenSSL.SHA256`).
+_Static_assert(sizeof(SHA256_CTX) == 112, "OpenSSL.SHA256 keeps 112 bytes");
+static inline void bailiwick_sha256_begin(void *state) { SHA256_Init((SHA256_CTX *)state); }
+static inline void bailiwick_sha256_add(void *state, const void *bytes, size_t count) { SHA256_Update((SHA256_CTX *)state, bytes, count); }
+static inline void bailiwick_sha256_end(void *state, void *digest) { SHA256_Final((unsigned char *)digest, (SHA256_CTX *)state); }

@@ -23,7 +23,8 @@ extension DecisionLog {
     func integrate() -> Bool {
         let now = clock.monotonicMicroseconds()
         let isDue = now >= nextCheckpoint && now >= monitor.withLock { heldUntil }
-        let (taken, isLast, cosigned) = monitor.withLock { () -> ([[UInt8]], Bool, (size: UInt64, lines: [String])?) in
+        let (taken, isLast, cosigned) = monitor.withLock {
+            () -> ([DurablePart], Bool, (size: UInt64, lines: [String])?) in
             if phase == .open, isDue {
                 nextTime()
                 flushCompletions()
@@ -38,8 +39,8 @@ extension DecisionLog {
         do throws(LogError) {
             if let cosigned, cosigned.size == tree.publishedSize { try publish(cosignatures: cosigned.lines) }
             for group in taken {
-                try tree.append(group)
-                monitor.withLock { integratingBytes -= group.count }
+                try tree.append(group.bytes, leaves: group.leaves)
+                monitor.withLock { integratingBytes -= group.bytes.count }
             }
             if isLast || isDue {
                 try publish()
@@ -55,6 +56,7 @@ extension DecisionLog {
 
     private func publish() throws(LogError) {
         try requireInPlace()
+        try notePruning()
         let before = tree.publishedSize
         try tree.publish()
         let note = tree.note
@@ -77,6 +79,14 @@ extension DecisionLog {
         try tree.publish(cosignatures: cosignatures)
         let note = tree.note
         monitor.withLock { checkpointNote = note }
+    }
+
+    /// `bailiwick log prune` takes entries away beside the daemon: the log itself says so, from this entry on.
+    private func notePruning() throws(LogError) {
+        guard try pruned.hasChanged(files), let event = pruned.event(gateway) else { return }
+        record(event)
+        let minimumIndex = pruned.minimumIndex
+        monitor.withLock { prunedSize = minimumIndex }
     }
 
     /// Called by the tree when the disk is full: what is durable already is still integrated, within the reserve.

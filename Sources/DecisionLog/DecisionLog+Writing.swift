@@ -57,10 +57,11 @@ extension DecisionLog {
         var waiting = taken.waiting[...]
         do throws(LogError) {
             try keep(taken.evidence)
-            for part in split(taken) {
+            for part in try split(taken) {
                 let started = clock.monotonicMicroseconds()
                 try wal.write(
-                    entries: part.bytes, firstIndex: part.firstIndex, count: part.count, isLastWords: taken.isLastWords)
+                    entries: part.bytes, firstIndex: part.firstIndex, leaves: part.leaves,
+                    isLastWords: taken.isLastWords)
                 isDurable(part, microseconds: clock.monotonicMicroseconds() - started)
                 let settled = waiting.prefix { $0.index < part.firstIndex + UInt64(part.count) }
                 waiting = waiting.dropFirst(settled.count)
@@ -79,16 +80,10 @@ extension DecisionLog {
         return true
     }
 
-    private struct Part {
-        let bytes: [UInt8]
-        let firstIndex: UInt64
-        let count: Int
-    }
-
-    private func isDurable(_ part: Part, microseconds: Int64) {
+    private func isDurable(_ part: DurablePart, microseconds: Int64) {
         monitor.withLock {
             durableSize = part.firstIndex + UInt64(part.count)
-            toIntegrate.append(part.bytes)
+            toIntegrate.append(part)
             integratingBytes += part.bytes.count
             groups += 1
             commits.record(microseconds: microseconds)
@@ -97,20 +92,19 @@ extension DecisionLog {
     }
 
     /// Groups of at most `groupBytesMax`, and small enough that a segment holds several.
-    private func split(_ taken: Pending) -> [Part] {
+    private func split(_ taken: Pending) throws(LogError) -> [DurablePart] {
         let bytesMax = min(Self.groupBytesMax, configuration.segmentBytes / 4)
         guard taken.bytes.count > bytesMax, let ranges = EntryFraming.split(taken.bytes) else {
-            return [Part(bytes: taken.bytes, firstIndex: taken.firstIndex, count: taken.count)]
+            return [try DurablePart(taken.bytes, firstIndex: taken.firstIndex)]
         }
-        var parts: [Part] = []
+        var parts: [DurablePart] = []
         var start = 0
         var first = 0
         for (position, range) in ranges.enumerated()
         where range.upperBound - start >= bytesMax || position == ranges.count - 1 {
             parts.append(
-                Part(
-                    bytes: Array(taken.bytes[start..<range.upperBound]), firstIndex: taken.firstIndex + UInt64(first),
-                    count: position + 1 - first))
+                try DurablePart(
+                    Array(taken.bytes[start..<range.upperBound]), firstIndex: taken.firstIndex + UInt64(first)))
             start = range.upperBound
             first = position + 1
         }
@@ -178,5 +172,21 @@ extension DecisionLog {
         for (_, group) in Dictionary(grouping: waiting, by: { ObjectIdentifier($0.port) }) {
             group.first?.port.settle(group, isDurable: isDurable)
         }
+    }
+}
+
+/// One group on its way through the writer and the integrator: its entries, each after its length, and the hash of each.
+struct DurablePart {
+    let bytes: [UInt8]
+    let leaves: [SHA256Digest]
+    let firstIndex: UInt64
+
+    var count: Int { leaves.count }
+
+    init(_ bytes: [UInt8], firstIndex: UInt64) throws(LogError) {
+        guard let leaves = EntryFraming.leaves(bytes) else { throw .damaged("a group's entries do not add up") }
+        self.bytes = bytes
+        self.leaves = leaves
+        self.firstIndex = firstIndex
     }
 }

@@ -53,6 +53,7 @@ package final class DecisionLog: @unchecked Sendable {
     /// The integrator's alone.
     var tree: Tree
     var nextCheckpoint: Int64
+    var pruned: PrunedPrefix
     /// The writer's alone.
     var keptEvidence: Set<SHA256Digest> = []
     var lastGroupCount = 0
@@ -73,7 +74,7 @@ package final class DecisionLog: @unchecked Sendable {
     private var lastTime: Timestamp
     private var hasSteppedBack = false
     private var completions: [CompletionEntry.Item] = []
-    var toIntegrate: [[UInt8]] = []
+    var toIntegrate: [DurablePart] = []
     var integratingBytes = 0
     var isWriterDone = false
     var pulses = Pulses()
@@ -81,6 +82,8 @@ package final class DecisionLog: @unchecked Sendable {
     var checkpointSize: UInt64
     var checkpointAt: Int64
     var checkpointNote: [UInt8]
+    /// Entries before it were pruned.
+    var prunedSize: UInt64 = 0
     /// What witnesses said of the checkpoint of that size; the integrator publishes it.
     var cosignatures: (size: UInt64, lines: [String])?
     /// No checkpoint is published before that time of the monotonic clock: the last one's witnesses are being asked.
@@ -162,9 +165,12 @@ package final class DecisionLog: @unchecked Sendable {
         if configuration.isWitnessed { heldUntil = .max }
         checkpointAt = nextCheckpoint
         checkpointNote = tree.note
-        let open = try OpenDecisions.read(files, size: tree.size)
+        pruned = try PrunedPrefix(files)
+        prunedSize = pruned.minimumIndex
+        let open = try OpenDecisions.read(files, size: tree.size, minimumIndex: pruned.minimumIndex)
         self.tree = tree
         self.tree.makeRoom = { [unowned self] in makeRoom() }
+        if let event = pruned.event(gateway) { queue(event) }
         if recovered.droppedTornGroup { queue(EventEntry(gateway: gateway, name: "torn-group")) }
         queue(EventEntry(gateway: gateway, name: "start", members: start + [("open", .number(Int64(open.count)))]))
         for slice in stride(from: 0, to: open.count, by: 2000) {
@@ -255,6 +261,7 @@ package final class DecisionLog: @unchecked Sendable {
             status.size = pending.end
             status.durableSize = durableSize
             status.checkpointSize = checkpointSize
+            status.minimumIndex = prunedSize
             status.checkpointAgeMilliseconds = (clock.monotonicMicroseconds() - checkpointAt) / 1000
             status.groups = groups
             status.commits = commits

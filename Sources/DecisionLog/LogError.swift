@@ -68,6 +68,8 @@ package struct LogStatus: Sendable {
     /// Why decisions are refused for the time being, while the log itself is well; nil where they are not.
     package var suspendedBecause: String?
     package var checkpointSize: UInt64 = 0
+    /// Entries before it were pruned; 0 where none were.
+    package var minimumIndex: UInt64 = 0
     package var checkpointAgeMilliseconds: Int64 = 0
     package var groups: UInt64 = 0
     /// How long the durable writes of groups took.

@@ -15,19 +15,27 @@ internal import Residency
 
     deinit { unsafe memory.deallocate() }
 
-    /// Takes `bytes`, padded with zeros to whole pages, and gives the padded count.
-    func fill(_ bytes: [UInt8]) -> Int {
-        let padded = (bytes.count + Self.alignment - 1) / Self.alignment * Self.alignment
+    /// Takes `head` and what follows it, padded with zeros to whole pages, and gives the padded count.
+    func fill(_ head: [UInt8], _ rest: [UInt8] = []) -> Int {
+        let count = head.count + rest.count
+        let padded = (count + Self.alignment - 1) / Self.alignment * Self.alignment
         if padded > capacity {
             unsafe memory.deallocate()
             capacity = padded * 2
             unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: Self.alignment)
         }
-        unsafe bytes.withUnsafeBytes { source in
-            if let start = source.baseAddress { unsafe memory.copyMemory(from: start, byteCount: bytes.count) }
-        }
-        unsafe memset(memory.advanced(by: bytes.count), 0, padded - bytes.count)
+        copy(head, at: 0)
+        copy(rest, at: head.count)
+        unsafe memset(memory.advanced(by: count), 0, padded - count)
         return padded
+    }
+
+    private func copy(_ bytes: [UInt8], at offset: Int) {
+        unsafe bytes.withUnsafeBytes { source in
+            if let start = source.baseAddress {
+                unsafe memory.advanced(by: offset).copyMemory(from: start, byteCount: source.count)
+            }
+        }
     }
 
     /// The first bytes, as they were filled in.
@@ -35,6 +43,17 @@ internal import Residency
         precondition(count <= capacity)
         let span = unsafe Span<UInt8>(_unsafeStart: memory.assumingMemoryBound(to: UInt8.self), count: count)
         return unsafe _overrideLifetime(span, borrowing: self)
+    }
+}
+
+/// Do both hold the same bytes? A bundle is 200 KiB: `==` takes them one by one.
+func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    guard left.count == right.count else { return false }
+    return unsafe left.withUnsafeBytes { left in
+        unsafe right.withUnsafeBytes { right in
+            guard let start = left.baseAddress, let other = right.baseAddress else { return true }
+            return unsafe memcmp(start, other, left.count) == 0
+        }
     }
 }
 

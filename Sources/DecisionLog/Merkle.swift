@@ -2,32 +2,33 @@ package import OpenSSL
 
 /// Hashes leaves and nodes as RFC 6962, section 2.1, says. One object serves many hashes; it is not shared between threads.
 package struct MerkleHasher: ~Copyable {
-    private var hasher = Hasher(.sha256)
+    /// A state that has taken a leaf's prefix.
+    private let leafState: SHA256
     /// A node's preimage: 0x01 and two hashes, written over for each node, so that a node costs one call to libcrypto.
     private var node: [UInt8]
-    private static let leafPrefix: [UInt8] = [0x00]
-
     /// MTH of no leaves: the digest of nothing.
     package static let emptyRoot = SHA256Digest(hashing: [])
 
     package init() {
+        var state = SHA256()
+        state.update(byte: 0x00)
+        leafState = state
         node = [UInt8](repeating: 0, count: 65)
         node[0] = 0x01
     }
 
     /// The hash of one entry: `SHA-256(0x00 || entry)`.
-    package mutating func leaf(_ entry: Span<UInt8>) -> SHA256Digest {
-        hasher.update(Self.leafPrefix.span)
-        hasher.update(entry)
-        return hasher.finishSHA256()
+    package func leaf(_ entry: Span<UInt8>) -> SHA256Digest {
+        var state = leafState
+        state.update(entry)
+        return state.finish()
     }
 
     /// The hash of two subtrees: `SHA-256(0x01 || left || right)`.
     package mutating func node(_ left: SHA256Digest, _ right: SHA256Digest) -> SHA256Digest {
         left.write(to: &node, at: 1)
         right.write(to: &node, at: 33)
-        hasher.update(node)
-        return hasher.finishSHA256()
+        return SHA256Digest(hashing: node)
     }
 
     /// The hash of a perfect subtree over `hashes`, whose count is a power of two: for a full tile, what stands for it in the

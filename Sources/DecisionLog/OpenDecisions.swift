@@ -7,11 +7,12 @@ enum OpenDecisions {
     static let entriesMax: UInt64 = 65_536
 
     /// The indexes of open decisions among the last entries of the published tree, in order. Looks back to the last `start` or `stop`.
-    static func read(_ files: LogFolder, size: UInt64) throws(LogError) -> [UInt64] {
+    /// - Parameter minimumIndex: entries before it were pruned.
+    static func read(_ files: LogFolder, size: UInt64, minimumIndex: UInt64) throws(LogError) -> [UInt64] {
         var allowed: Set<UInt64> = []
         var completed: Set<UInt64> = []
         var bundle = size == 0 ? 0 : (size - 1) / 256 + 1
-        let oldest = size > entriesMax ? (size - entriesMax) / 256 : 0
+        let oldest = max(minimumIndex, size > entriesMax ? size - entriesMax : 0) / 256
         let shape = TreeShape(size: size)
         while bundle > oldest {
             bundle -= 1

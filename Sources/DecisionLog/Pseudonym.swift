@@ -14,7 +14,13 @@ package struct Pseudonymizer: Sendable {
 
     /// - Parameter field: `mailbox`, `object`, `prefix` or `reference`.
     package func pseudonym(_ field: StaticString, bucket: String, _ value: [UInt8]) -> String {
-        let code = key.authenticate(parts: [Array(field.description.utf8), Array(bucket.utf8), value])
-        return keyID + ":" + Base64.url.encode(code.bytes)
+        var code = key.code
+        for part in [Array(field.description.utf8), Array(bucket.utf8), value] { code.update(framed: part.span) }
+        var text: [UInt8] = []
+        text.reserveCapacity(keyID.utf8.count + 44)
+        text.append(contentsOf: keyID.utf8)
+        text.append(UInt8(ascii: ":"))
+        code.finish().withSpan { Base64.url.append($0, to: &text) }
+        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -108,16 +108,28 @@ struct Tree: ~Copyable {
 
     /// Takes entries that are durable, each after its length.
     mutating func append(_ framed: [UInt8], from first: Int = 0) throws(LogError) {
-        guard let ranges = EntryFraming.split(framed) else { throw .damaged("a group's entries do not add up") }
-        for range in ranges.dropFirst(first) {
-            let leaf = hasher.leaf(framed.span.extracting(range))
-            bundle.append(contentsOf: framed[range.lowerBound - 2..<range.upperBound])
+        guard let leaves = EntryFraming.leaves(framed) else { throw .damaged("a group's entries do not add up") }
+        try append(framed, leaves: leaves, from: first)
+    }
+
+    /// Takes entries whose hashes are known.
+    mutating func append(_ framed: [UInt8], leaves: [SHA256Digest], from first: Int = 0) throws(LogError) {
+        var (start, end) = (0, 0)
+        for (position, leaf) in leaves.enumerated() {
+            end += 2 + (Int(framed[end]) << 8 | Int(framed[end + 1]))
+            guard position >= first else {
+                start = end
+                continue
+            }
             try append(leaf, level: 0)
             if frontier.size % 256 == 0 {
+                bundle.append(contentsOf: framed[start..<end])
+                start = end
                 try writeFull(TilePath(.entries, index: frontier.size / 256 - 1), bundle)
                 bundle.removeAll(keepingCapacity: true)
             }
         }
+        bundle.append(contentsOf: framed[start..<end])
     }
 
     private mutating func append(_ hash: SHA256Digest, level: Int) throws(LogError) {
@@ -144,7 +156,7 @@ struct Tree: ~Copyable {
                 guard error.isFull, makeRoom() else { throw error }
                 try publish(tile, bytes)
             }
-            guard try files.read(tile.path) == bytes else {
+            guard let read = try files.read(tile.path), isSame(read, bytes) else {
                 throw LogSystemError(call: "read back", path: tile.path, code: 5)
             }
         } catch {

@@ -2,42 +2,52 @@ internal import OpenSSL
 
 /// The header of one group in the write-ahead log: 128 bytes before the entries, all integers big-endian.
 ///
-///     0   8  magic "BWKGRP\0\1"
+///     0   8  magic "BWKGRP\0\2"
 ///     8   8  epoch: counts the starts of the log
 ///    16   8  sequence: counts groups, without a gap, over all segments
 ///    24   8  index of the first entry
 ///    32   4  entries
 ///    36   4  bytes of entries
 ///    40  32  checksum of the group before
-///    72  32  checksum: SHA-256 over the header with this field zero, and the entries
+///    72  32  checksum: SHA-256 over the header with this field zero, and the RFC 6962 hash of each entry
 ///   104  24  zero
 ///
-/// A group begins at a multiple of 4,096 bytes, where O_DIRECT can write it.
+/// An entry is hashed once for both, this checksum and the tree. A group begins at a multiple of 4,096 bytes, where O_DIRECT can
+/// write it.
 struct WriteAheadGroup {
-    static let magic: [UInt8] = [0x42, 0x57, 0x4B, 0x47, 0x52, 0x50, 0x00, 0x01]
+    static let magic: [UInt8] = [0x42, 0x57, 0x4B, 0x47, 0x52, 0x50, 0x00, 0x02]
     static let headerByteCount = 128
 
     let epoch: UInt64
     let sequence: UInt64
     let firstIndex: UInt64
-    let count: UInt32
     let previous: SHA256Digest
     /// Each entry after its length as big-endian uint16, as bundles hold them.
     let entries: [UInt8]
+    /// The hash of each entry.
+    let leaves: [SHA256Digest]
 
-    /// The group's bytes, unpadded, and its checksum.
-    func encode() -> (bytes: [UInt8], checksum: SHA256Digest) {
+    var count: Int { leaves.count }
+
+    /// The header, after which the entries follow, and the group's checksum.
+    func header() -> (bytes: [UInt8], checksum: SHA256Digest) {
         var bytes = Self.magic
-        bytes.reserveCapacity(Self.headerByteCount + entries.count)
+        bytes.reserveCapacity(Self.headerByteCount)
         for value in [epoch, sequence, firstIndex] { Self.append(value, byteCount: 8, to: &bytes) }
         Self.append(UInt64(count), byteCount: 4, to: &bytes)
         Self.append(UInt64(entries.count), byteCount: 4, to: &bytes)
-        bytes.append(contentsOf: previous.bytes)
+        previous.append(to: &bytes)
         bytes.append(contentsOf: repeatElement(0, count: 56))
-        bytes.append(contentsOf: entries)
-        let checksum = SHA256Digest(hashing: bytes)
-        bytes.replaceSubrange(72..<104, with: checksum.bytes)
+        let checksum = Self.checksum(header: bytes.span, leaves)
+        checksum.write(to: &bytes, at: 72)
         return (bytes, checksum)
+    }
+
+    private static func checksum(header: Span<UInt8>, _ leaves: [SHA256Digest]) -> SHA256Digest {
+        var state = SHA256()
+        state.update(header)
+        for leaf in leaves { state.update(leaf) }
+        return state.finish()
     }
 
     /// What a place in a segment holds.
@@ -64,15 +74,15 @@ struct WriteAheadGroup {
             let previous = SHA256Digest(bytes: Array(segment[offset + 40..<offset + 72])),
             let checksum = SHA256Digest(bytes: Array(segment[offset + 72..<offset + 104]))
         else { return .broken(sequence: sequence, firstIndex: firstIndex) }
-        var bytes = Array(segment[offset..<offset + headerByteCount + byteCount])
-        bytes.replaceSubrange(72..<104, with: repeatElement(0, count: 32))
-        guard SHA256Digest(hashing: bytes) == checksum else {
-            return .broken(sequence: sequence, firstIndex: firstIndex)
-        }
+        var header = Array(segment[offset..<offset + headerByteCount])
+        SHA256Digest.zero.write(to: &header, at: 72)
+        let entries = Array(segment[offset + headerByteCount..<offset + headerByteCount + byteCount])
+        guard let leaves = EntryFraming.leaves(entries), leaves.count == Int(number(32, 4)),
+            Self.checksum(header: header.span, leaves) == checksum
+        else { return .broken(sequence: sequence, firstIndex: firstIndex) }
         let group = WriteAheadGroup(
-            epoch: number(8, 8), sequence: sequence, firstIndex: firstIndex, count: UInt32(number(32, 4)),
-            previous: previous,
-            entries: Array(bytes[headerByteCount...]))
+            epoch: number(8, 8), sequence: sequence, firstIndex: firstIndex, previous: previous, entries: entries,
+            leaves: leaves)
         return .whole(group, checksum: checksum)
     }
 
@@ -102,6 +112,14 @@ enum EntryFraming {
             at += 2 + count
         }
         return ranges
+    }
+
+    /// The RFC 6962 hash of each entry; nil when the last one is cut off.
+    static func leaves(_ bytes: [UInt8]) -> [SHA256Digest]? {
+        guard let ranges = split(bytes) else { return nil }
+        let hasher = MerkleHasher()
+        let span = bytes.span
+        return ranges.map { hasher.leaf(span.extracting($0)) }
     }
 
     static func append(_ entry: [UInt8], to bytes: inout [UInt8]) {

@@ -58,22 +58,26 @@ final class WriteAheadLog: @unchecked Sendable {
     deinit { files.disk.close(shared.current.descriptor) }
 
     /// Writes one group; it is durable on return, in the file that bears the segment's name.
-    /// - Parameter isLastWords: may use the room that is kept for them.
-    func write(entries: [UInt8], firstIndex: UInt64, count: Int, isLastWords: Bool = false) throws(LogError) {
+    /// - Parameters:
+    ///   - leaves: the hash of each entry.
+    ///   - isLastWords: may use the room that is kept for them.
+    func write(
+        entries: [UInt8], firstIndex: UInt64, leaves: [SHA256Digest], isLastWords: Bool = false
+    ) throws(LogError) {
         let buffer = self.buffer
         let needed = WriteAheadGroup.paddedByteCount(entries: entries.count)
         do throws(LogSystemError) {
             if offset + needed > segmentBytes - (isLastWords ? 0 : Self.lastWordsBytes), offset > 0 { try rotate() }
             let group = WriteAheadGroup(
-                epoch: epoch, sequence: sequence, firstIndex: firstIndex, count: UInt32(count), previous: checksum,
-                entries: entries)
-            let (bytes, sum) = group.encode()
-            let padded = buffer.fill(bytes)
+                epoch: epoch, sequence: sequence, firstIndex: firstIndex, previous: checksum, entries: entries,
+                leaves: leaves)
+            let (header, sum) = group.header()
+            let padded = buffer.fill(header, entries)
             try files.write(shared.current.descriptor, buffer.first(padded), at: offset, name: shared.current.name)
             offset += padded
             sequence += 1
             checksum = sum
-            end = firstIndex + UInt64(count)
+            end = firstIndex + UInt64(leaves.count)
         } catch {
             throw .system(error)
         }

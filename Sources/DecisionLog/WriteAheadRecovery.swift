@@ -79,9 +79,6 @@ struct WriteAheadRecovery {
                         throw .damaged("\(path) at offset \(offset): entry \(group.firstIndex), expected \(end)")
                     }
                 }
-                guard let count = EntryFraming.split(group.entries)?.count, count == Int(group.count) else {
-                    throw .damaged("\(path) at offset \(offset): the group's entries do not add up")
-                }
                 isFirst = false
                 epoch = max(epoch, group.epoch)
                 nextSequence += 1

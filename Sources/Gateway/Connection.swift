@@ -75,7 +75,9 @@ final class Connection: ChannelInboundHandler {
         isReading = false
         switch machine.want {
         case .head, .body, .discard: wantBytes()
-        case .nothing: break
+        case .nothing:
+            // A socket that is not read for the while of one request costs two calls to epoll. What comes meanwhile is little.
+            if decoder.bufferedByteCount < Limits.bufferedBytesMax, !machine.isClosed { wantBytes() }
         }
     }
 

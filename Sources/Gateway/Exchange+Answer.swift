@@ -33,7 +33,7 @@ extension Exchange {
             range = resolved
             isPartial = true
         }
-        var head = beginHead(isPartial ? 206 : 200)
+        var head = beginHead(isPartial ? 206 : 200, contentBytes: body == nil ? 0 : range.upperBound - range.lowerBound)
         writeValidators(facts, into: &head)
         writeFacts(facts, into: &head)
         if isPartial {
@@ -43,22 +43,27 @@ extension Exchange {
     }
 
     private func writeValidators(_ facts: ObjectFacts, into head: inout ByteBuffer) {
-        if let etag = facts.etag { head.writeString("ETag: \"\(etag)\"\r\n") }
+        if let etag = facts.etag {
+            head.writeStaticString("ETag: \"")
+            head.writeString(etag)
+            head.writeStaticString("\"\r\n")
+        }
         head.writeStaticString("Last-Modified: ")
-        head.writeString(HTTPDate.format(unixSeconds: facts.lastModifiedSeconds))
+        HTTPDate.write(unixSeconds: facts.lastModifiedSeconds, into: &head)
         head.writeStaticString("\r\nAccept-Ranges: bytes\r\n")
     }
 
     /// What was stored with the object. A value that could not be a field's is left out: it was checked when it came.
     private func writeFacts(_ facts: ObjectFacts, into head: inout ByteBuffer) {
-        head.writeString(
-            "x-bailiwick-datacenter: \(facts.residency.place.datacenter)\r\nx-bailiwick-jurisdiction: \(facts.residency.place.jurisdiction)\r\n"
-        )
+        writePlace(facts.residency.place, into: &head)
         if facts.headers[.contentType] == nil {
             ResponseEncoder.writeField("Content-Type", "application/octet-stream", into: &head)
         }
-        for (header, value) in facts.headers.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            try? ResponseEncoder.writeField(header.fieldName, value, into: &head)
+        if !facts.headers.isEmpty {
+            for header in StoredHeader.allCases {
+                guard let value = facts.headers[header] else { continue }
+                try? ResponseEncoder.writeField(header.fieldName, value, into: &head)
+            }
         }
         for pair in facts.userMetadata ?? [] {
             try? ResponseEncoder.writeField(prefix: "x-amz-meta-", name: pair.name, pair.value, into: &head)
@@ -71,18 +76,20 @@ extension Exchange {
         if let length { ResponseEncoder.writeField("Content-Length", integer: length, into: &head) }
         ResponseEncoder.endHead(into: &head)
         guard let body, body.remainingBytes > 0 else { return finish(head) }
-        connection.write(head)
         work = .sending(body)
-        continueSending()
+        continueSending(after: head)
     }
 
     /// Hands the channel as much as it takes.
-    func continueSending() {
+    /// - Parameter head: goes before it, in the same records.
+    func continueSending(after head: ByteBuffer = ByteBuffer()) {
+        var buffer = head
         while case .sending(let reader) = work, !isOver {
-            guard connection.isWritable else { return connection.flush() }
-            var buffer = connection.makeBuffer(capacity: Int(min(Int64(Limits.readChunkBytes), reader.remainingBytes)))
+            guard connection.isWritable else { break }
             do throws(StoreError) {
-                guard let count = try reader.readCached(bytesMax: Limits.readChunkBytes, into: &buffer) else {
+                let room = Limits.readChunkBytes - buffer.readableBytes
+                guard let count = try reader.readCached(bytesMax: room, into: &buffer) else {
+                    connection.write(buffer)
                     return readFromDisk(reader)
                 }
                 bytesSent += UInt64(count)
@@ -91,7 +98,10 @@ extension Exchange {
             // Flushed piece by piece: what waits unflushed does not count against the channel's water mark.
             connection.write(buffer)
             connection.flush()
+            buffer.clear()
         }
+        if buffer.readableBytes > 0 { connection.write(buffer) }
+        connection.flush()
     }
 
     private func readFromDisk(_ reader: BodyReader) {
@@ -155,9 +165,15 @@ extension Exchange {
     }
 
     private func writePlace(into head: inout ByteBuffer) {
-        guard let place = store?.policy.policy.place else { return }
-        head.writeString(
-            "x-bailiwick-datacenter: \(place.datacenter)\r\nx-bailiwick-jurisdiction: \(place.jurisdiction)\r\n")
+        if let place = store?.policy.policy.place { writePlace(place, into: &head) }
+    }
+
+    private func writePlace(_ place: Place, into head: inout ByteBuffer) {
+        head.writeStaticString("x-bailiwick-datacenter: ")
+        head.writeString(place.datacenter.text)
+        head.writeStaticString("\r\nx-bailiwick-jurisdiction: ")
+        head.writeBytes(place.jurisdiction.utf8)
+        head.writeStaticString("\r\n")
     }
 
     // MARK: - Refusals and errors
@@ -244,12 +260,14 @@ extension Exchange {
 
     // MARK: - Heads
 
-    private func beginHead(_ status: Int) -> ByteBuffer {
+    /// - Parameter contentBytes: what will follow the head, for which room is made.
+    private func beginHead(_ status: Int, contentBytes: Int64 = 0) -> ByteBuffer {
         self.status = status
         hasAnswered = true
         keepsAlive = connection.beginAnswer(
             wantsKeepAlive: head?.isKeepAlive ?? false, expectsContinue: head?.expectsContinue ?? false)
-        var buffer = connection.makeBuffer(capacity: 1024)
+        let room = min(Limits.headRoomBytes + contentBytes, Int64(Limits.readChunkBytes))
+        var buffer = connection.makeBuffer(capacity: Int(room))
         ResponseEncoder.beginHead(status: status, into: &buffer)
         buffer.writeStaticString("Date: ")
         buffer.writeBytes(worker.date.value(unixSeconds: worker.log.now().seconds))

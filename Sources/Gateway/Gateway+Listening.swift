@@ -80,7 +80,10 @@ extension Gateway {
             _ = bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelOption(.maxMessagesPerRead, value: 1)
                 .childChannelOption(
-                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Limits.receiveBytes))
+                    .recvAllocator,
+                    value: AdaptiveRecvByteBufferAllocator(
+                        minimum: Limits.receiveBytesMin, initial: Limits.receiveBytesMin,
+                        maximum: Limits.receiveBytesMax))
         }
         return bootstrap
     }

@@ -31,6 +31,7 @@ extension MetricsText {
         describe("bailiwick_log_commit_seconds", "histogram", "Durable writes of groups to the write-ahead log.")
         histogram("bailiwick_log_commit_seconds", [], log.commits)
         gauge("bailiwick_log_checkpoint_size", "Entries that the published checkpoint covers.", log.checkpointSize)
+        gauge("bailiwick_log_minimum_index", "Entries before it were pruned.", log.minimumIndex)
         gauge(
             "bailiwick_log_checkpoint_age_seconds",
             "Age of the published checkpoint; while the log does not grow it stays the newest.",

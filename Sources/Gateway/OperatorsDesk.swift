@@ -26,7 +26,8 @@ final class OperatorsDesk: Sendable {
         case (.get, "/health"), (.head, "/health"): done(.text(200, "ok\n"))
         case (.get, "/ready"), (.head, "/ready"): done(ready())
         case (.get, "/metrics"): if may(.readMetrics) { metrics(on: loop, done) } else { done(refused) }
-        case (.get, _) where path.hasPrefix("/log/"): done(may(.readLog) ? log(String(path.dropFirst(5))) : refused)
+        case (.get, _) where path.hasPrefix("/log/"):
+            if may(.readLog) { log(String(path.dropFirst(5)), head, on: loop, done) } else { done(refused) }
         case (.post, "/tags/reseal"):
             if may(.resealTag) { reseal(body, principal, on: loop, done) } else { done(refused) }
         case (.post, "/tags/scan"): if may(.scanTags) { scan(body, on: loop, done) } else { done(refused) }
@@ -58,15 +59,30 @@ final class OperatorsDesk: Sendable {
         }
     }
 
-    /// The log as C2SP tlog-tiles serves it.
-    private func log(_ path: String) -> WholeAnswer {
+    /// The log as C2SP tlog-tiles serves it. Bundles are packed where that is asked for, on the pool: it takes longer than a loop's
+    /// requests may wait. Hashes do not pack.
+    private func log(
+        _ path: String, _ head: RequestHead, on loop: any EventLoop, _ done: @escaping @Sendable (WholeAnswer) -> Void
+    ) {
         if path == "checkpoint" {
-            return WholeAnswer(status: 200, cacheControl: "no-cache", body: gateway.log.checkpoint)
+            return done(WholeAnswer(status: 200, cacheControl: "no-cache", body: gateway.log.checkpoint))
         }
-        guard let tile = TilePath(path), let bytes = gateway.log.tile(tile) else { return .text(404, "no such tile\n") }
-        return WholeAnswer(
+        guard let tile = TilePath(path), let bytes = gateway.log.tile(tile) else {
+            return done(.text(404, "no such tile\n"))
+        }
+        var answer = WholeAnswer(
             status: 200, contentType: "application/octet-stream", cacheControl: "max-age=31536000, immutable",
             body: bytes)
+        guard tile.kind == .entries else { return done(answer) }
+        answer.vary = "Accept-Encoding"
+        guard Gzip.isAccepted(head.values(of: "accept-encoding").map { String(decoding: $0, as: UTF8.self) }) else {
+            return done(answer)
+        }
+        gateway.submitToPool { [answer] in
+            var answer = answer
+            if let packed = Gzip.compress(answer.body) { (answer.body, answer.contentEncoding) = (packed, "gzip") }
+            loop.execute { [answer] in done(answer) }
+        }
     }
 
     // MARK: - Tags

@@ -101,10 +101,10 @@ final class Service: Sendable {
         for datacenter in settings.datacenters {
             var keys: [SealKey] = []
             for key in datacenter.sealKeys {
-                guard let id = SealKeyID(key.id), let secret = try? HMACKey(key.bytes) else {
+                guard let id = SealKeyID(key.id) else {
                     throw .key("the seal key \"\(key.id)\" of \(datacenter.place.datacenter) has no usable name")
                 }
-                keys.append(SealKey(id: id, key: secret))
+                keys.append(SealKey(id: id, key: HMACKey(key.bytes)))
             }
             datacenters.append((datacenter.place, keys))
         }
@@ -149,10 +149,9 @@ final class ServedStore: Sendable {
             } catch { throw .store("store[\(position)].path: \(error)") }
         }
         store = directory
-        guard let key = all.datacenters.first(where: { $0.place == settings.policy.place })?.pseudonymKeys.first,
-            let secret = try? HMACKey(key.bytes)
+        guard let key = all.datacenters.first(where: { $0.place == settings.policy.place })?.pseudonymKeys.first
         else { throw .key("store[\(position)]: its datacenter has no pseudonym key") }
-        pseudonyms = Pseudonymizer(keyID: key.id, key: secret)
+        pseudonyms = Pseudonymizer(keyID: key.id, key: HMACKey(key.bytes))
     }
 }
 

@@ -1,3 +1,5 @@
+package import NIOCore
+
 /// Dates as HTTP writes them (RFC 9110, section 5.6.7).
 package enum HTTPDate {
     private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
@@ -10,6 +12,28 @@ package enum HTTPDate {
         return
             "\(days[civil.weekday]), \(two(civil.day)) \(months[civil.month - 1]) \(four(civil.year)) "
             + "\(two(civil.hour)):\(two(civil.minute)):\(two(civil.second)) GMT"
+    }
+
+    /// Appends what `format` gives, without making text of it.
+    package static func write(unixSeconds: Int64, into buffer: inout ByteBuffer) {
+        let civil = Civil(unixSeconds: unixSeconds)
+        buffer.writeString(days[civil.weekday])
+        buffer.writeStaticString(", ")
+        writeTwo(civil.day, into: &buffer)
+        buffer.writeStaticString(" ")
+        buffer.writeString(months[civil.month - 1])
+        buffer.writeStaticString(" ")
+        writeTwo(civil.year / 100, into: &buffer)
+        writeTwo(civil.year % 100, into: &buffer)
+        for (separator, value) in [(" " as StaticString, civil.hour), (":", civil.minute), (":", civil.second)] {
+            buffer.writeStaticString(separator)
+            writeTwo(value, into: &buffer)
+        }
+        buffer.writeStaticString(" GMT")
+    }
+
+    private static func writeTwo(_ value: Int, into buffer: inout ByteBuffer) {
+        buffer.writeMultipleIntegers(UInt8(0x30 + value / 10), UInt8(0x30 + value % 10))
     }
 
     /// Reads any of the three forms that a recipient must accept; nil for anything else.

@@ -61,6 +61,14 @@ package struct RequestHead: Sendable {
         return nil
     }
 
+    /// The values of every field of that name (in lower case).
+    package func values(of name: StaticString) -> [[UInt8]] {
+        let all = bytes.readableBytesUInt8Span
+        var values: [[UInt8]] = []
+        for field in fields where all.extracting(field.name).equalsLowercased(name) { values.append(copy(field.value)) }
+        return values
+    }
+
     private func copy(_ range: Range<Int>) -> [UInt8] {
         let all = bytes.readableBytesUInt8Span
         return range.map { all[$0] }

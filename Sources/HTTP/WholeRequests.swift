@@ -6,6 +6,8 @@ package struct WholeAnswer: Sendable {
     package var contentType: String?
     package var cacheControl: String?
     package var contentEncoding: String?
+    /// The request's fields that the answer depends on.
+    package var vary: String?
     package var body: [UInt8]
 
     package init(
@@ -103,7 +105,7 @@ package final class WholeRequestHandler: ChannelInboundHandler {
         ResponseEncoder.beginHead(status: answer.status, into: &buffer)
         for (name, value) in [
             ("Content-Type", answer.contentType), ("Cache-Control", answer.cacheControl),
-            ("Content-Encoding", answer.contentEncoding),
+            ("Content-Encoding", answer.contentEncoding), ("Vary", answer.vary),
         ] {
             guard let value else { continue }
             buffer.writeString("\(name): \(value)\r\n")

@@ -1,59 +1,68 @@
 internal import COpenSSL
-internal import Synchronization
 
-/// An HMAC-SHA-256 key (RFC 2104). Shared between threads; a computation holds a lock for about a microsecond.
+/// An HMAC-SHA-256 key (RFC 2104): the two hash states in which every code under it begins, so that a code costs no key set-up, no
+/// allocation and no lock.
 package final class HMACKey: Sendable {
-    @safe private struct Context: ~Copyable, @unchecked Sendable {
-        let pointer: OpaquePointer
+    private let inner: SHA256
+    private let outer: SHA256
 
-        deinit { unsafe EVP_MAC_CTX_free(pointer) }
-    }
-
-    private let context: Mutex<Context>
+    /// Bytes of a block of SHA-256.
+    private static let blockBytes = 64
 
     /// - Parameter key: 1 byte or more; ours are 32.
-    package init(_ key: [UInt8]) throws(OpenSSLError) {
-        guard let mac = unsafe EVP_MAC_fetch(nil, "HMAC", nil) else { throw OpenSSLError("EVP_MAC_fetch") }
-        defer { unsafe EVP_MAC_free(mac) }
-        guard let pointer = unsafe EVP_MAC_CTX_new(mac) else { throw OpenSSLError("EVP_MAC_CTX_new") }
-        context = unsafe Mutex(Context(pointer: pointer))
-        guard unsafe bailiwick_hmac_sha256_init(pointer, key, key.count) == 1 else {
-            throw OpenSSLError("EVP_MAC_init")
-        }
+    package init(_ key: [UInt8]) {
+        var block = key.count > Self.blockBytes ? SHA256Digest(hashing: key).bytes : key
+        block.append(contentsOf: repeatElement(0, count: Self.blockBytes - block.count))
+        inner = Self.state(after: block.map { $0 ^ 0x36 })
+        outer = Self.state(after: block.map { $0 ^ 0x5C })
     }
+
+    private static func state(after block: [UInt8]) -> SHA256 {
+        var state = SHA256()
+        state.update(block.span)
+        return state
+    }
+
+    /// A code to which bytes are added.
+    package var code: HMACCode { HMACCode(inner: inner, outer: outer) }
 
     /// The code over the concatenation of `parts`, each preceded by its length as big-endian uint32: the framing of every
     /// HMAC in DESIGN sections 4 and 7.
     package func authenticate(parts: [[UInt8]]) -> SHA256Digest {
-        var message: [UInt8] = []
-        message.reserveCapacity(parts.reduce(0) { $0 + $1.count + 4 })
-        for part in parts {
-            let count = UInt32(part.count)
-            message.append(contentsOf: [
-                UInt8(truncatingIfNeeded: count >> 24), UInt8(truncatingIfNeeded: count >> 16),
-                UInt8(truncatingIfNeeded: count >> 8), UInt8(truncatingIfNeeded: count),
-            ])
-            message.append(contentsOf: part)
-        }
-        return authenticate(message.span)
+        var code = code
+        for part in parts { code.update(framed: part.span) }
+        return code.finish()
     }
 
     /// The code over `message`.
     package func authenticate(_ message: Span<UInt8>) -> SHA256Digest {
-        var digest = SHA256Digest.zero
-        context.withLock { context in
-            unsafe withUnsafeMutableBytes(of: &digest) { digest in
-                var count = 0
-                let isDone =
-                    unsafe EVP_MAC_init(context.pointer, nil, 0, nil) == 1
-                    && message.withUnsafeBytes { unsafe EVP_MAC_update(context.pointer, $0.baseAddress, $0.count) } == 1
-                    && EVP_MAC_final(
-                        context.pointer, digest.baseAddress?.assumingMemoryBound(to: UInt8.self), &count, digest.count)
-                        == 1
-                precondition(isDone && count == 32, "EVP_MAC failed")
-            }
-        }
-        return digest
+        var code = code
+        code.update(message)
+        return code.finish()
+    }
+}
+
+/// An HMAC-SHA-256 in the making.
+package struct HMACCode: Sendable {
+    private var inner: SHA256
+    private var outer: SHA256
+
+    fileprivate init(inner: SHA256, outer: SHA256) {
+        self.inner = inner
+        self.outer = outer
+    }
+
+    /// Adds bytes.
+    package mutating func update(_ bytes: Span<UInt8>) { inner.update(bytes) }
+
+    /// Adds bytes after their count as big-endian uint32.
+    package mutating func update(framed bytes: Span<UInt8>) { inner.update(framed: bytes) }
+
+    /// The code over all that was added.
+    package func finish() -> SHA256Digest {
+        var outer = outer
+        outer.update(inner.finish())
+        return outer.finish()
     }
 }
 

@@ -153,6 +153,9 @@ package struct LogSettings: Sendable {
     package let checkpointIntervalMilliseconds: Int
     /// Room kept on the log's disk for its last words, MiB; 0 for none.
     package let reserveMebibytes: Int
+    /// Days that entries are kept at least; nil: `bailiwick log prune` removes none. No decision depends on it, so that it is not in
+    /// the policy snapshot.
+    package let retentionDays: Int?
     /// Who is asked to cosign every checkpoint.
     package let witnesses: [WitnessSettings]
     /// How many of them must have; 0 to `witnesses.count`.

@@ -8,26 +8,30 @@ extension Settings {
     /// - Parameter previous: the snapshot in force; an issuer's revocation list may not be older than the one it has.
     package static func load(path: String, previous: Settings? = nil) throws(SettingsError) -> Settings {
         let problems = Problems()
+        let table = try table(path)
+        let settings = SettingsLoader(
+            root: Section(table, path: "", problems: problems), problems: problems, previous: previous
+        ).load()
+        guard problems.all.isEmpty, let settings else { throw SettingsError(file: path, problems: problems.all) }
+        return settings
+    }
+
+    /// A file's TOML.
+    static func table(_ path: String) throws(SettingsError) -> TOMLTable {
         let text: String
         do throws(FileReader.Failure) {
             text = String(decoding: try FileReader.read(path, isPrivate: false), as: UTF8.self)
         } catch {
             throw SettingsError(file: path, problems: [.init(key: "", what: error.words)])
         }
-        let table: TOMLTable
         do {
-            table = try TOMLTable(string: text)
+            return try TOMLTable(string: text)
         } catch let error as TOMLParseError {
             throw SettingsError(
                 file: path, problems: [.init(key: "line \(error.source.begin.line)", what: error.description)])
         } catch {
             throw SettingsError(file: path, problems: [.init(key: "", what: "\(error)")])
         }
-        let settings = SettingsLoader(
-            root: Section(table, path: "", problems: problems), problems: problems, previous: previous
-        ).load()
-        guard problems.all.isEmpty, let settings else { throw SettingsError(file: path, problems: problems.all) }
-        return settings
     }
 }
 
@@ -275,12 +279,13 @@ struct SettingsLoader {
         if witnesses.contains(where: { $0.url.hasPrefix("https:") }) {
             authorities = section.file(Self.machineAuthorities, for: "witnesses", isPrivate: false)
         }
-        if section.has("retention_days") { section.problem("retention_days", "is not built yet: leave it out") }
+        let retention = section.optionalInteger("retention_days", in: LogRetention.days)
         section.finish()
         guard let directory, let origin else { return nil }
         return LogSettings(
             directory: directory, origin: origin, signingKeys: keys, checkpointIntervalMilliseconds: interval,
-            reserveMebibytes: reserve, witnesses: witnesses, witnessQuorum: quorum, witnessRequired: isRequired,
+            reserveMebibytes: reserve, retentionDays: retention, witnesses: witnesses, witnessQuorum: quorum,
+            witnessRequired: isRequired,
             witnessAuthorities: authorities ?? [])
     }
 

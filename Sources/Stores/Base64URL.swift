@@ -22,43 +22,32 @@ enum Base64URL {
         text.append(alphabet[last & 63])
     }
 
-    /// Is this what `append` writes of `digest`?
-    static func isEncoding(_ text: borrowing Span<UInt8>, of digest: SHA256Digest) -> Bool {
-        var expected: [UInt8] = []
-        expected.reserveCapacity(digestCharacters)
-        append(digest, to: &expected)
-        return isEqualInConstantTime(expected.span, text)
-    }
-
     /// The digest that was encoded; nil for anything that `append` does not write.
     static func digest(_ text: borrowing Span<UInt8>) -> SHA256Digest? {
         guard text.count == digestCharacters else { return nil }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(33)
-        var bits = 0
+        var bytes = InlineArray<32, UInt8>(repeating: 0)
+        var count = 0
+        var bits: UInt32 = 0
         var bitCount = 0
         for index in text.indices {
-            guard let value = value(text[index]) else { return nil }
-            bits = bits << 6 | value
+            let value = values[Int(text[index])]
+            guard value < 64 else { return nil }
+            bits = bits << 6 | UInt32(value)
             bitCount += 6
             if bitCount >= 8 {
                 bitCount -= 8
-                bytes.append(UInt8(bits >> bitCount))
-                bits &= (1 << bitCount) - 1
+                bytes[count] = UInt8(truncatingIfNeeded: bits >> UInt32(bitCount))
+                count += 1
             }
         }
-        guard bits == 0 else { return nil }
-        return SHA256Digest(bytes: bytes)
+        guard bits & 3 == 0 else { return nil }
+        return SHA256Digest(bytes.span, at: 0)
     }
 
-    private static func value(_ character: UInt8) -> Int? {
-        switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): Int(character) - 65
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): Int(character) - 71
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): Int(character) + 4
-        case UInt8(ascii: "-"): 62
-        case UInt8(ascii: "_"): 63
-        default: nil
-        }
-    }
+    /// The value of each character; 64 for what is none.
+    private static let values: InlineArray<256, UInt8> = {
+        var values = InlineArray<256, UInt8>(repeating: 64)
+        for (value, character) in alphabet.enumerated() { values[Int(character)] = UInt8(value) }
+        return values
+    }()
 }

@@ -31,11 +31,11 @@ package struct ResidencyTag: Hashable, Sendable {
             _ = try fields.names(text)
             throw .unknownKey
         }
-        let seal = key.key.authenticate(message(text.extracting(0..<fields.seal.lowerBound - 1), binding: binding).span)
-        guard Base64URL.isEncoding(text.extracting(fields.seal), of: seal) else { throw .seal }
-        guard Base64URL.isEncoding(text.extracting(fields.rest), of: SHA256Digest(hashing: copy rest)) else {
-            throw .rest
+        let seal = code(key.key, text.extracting(0..<fields.seal.lowerBound - 1), binding: binding)
+        guard let claimed = Base64URL.digest(text.extracting(fields.seal)), seal.isEqualInConstantTime(claimed) else {
+            throw .seal
         }
+        guard Base64URL.digest(text.extracting(fields.rest)) == SHA256Digest(hashing: copy rest) else { throw .rest }
         let (keyID, place) =
             isEqual(text.extracting(fields.jurisdiction), key.jurisdiction.span)
             ? (try fields.keyName(text), key.place) : try fields.names(text)
@@ -72,7 +72,7 @@ package struct ResidencyTag: Hashable, Sendable {
         }
         text.append(UInt8(ascii: ";"))
         Base64URL.append(SHA256Digest(hashing: copy rest), to: &text)
-        let seal = key.key.authenticate(message(text.span, binding: binding).span)
+        let seal = code(key.key, text.span, binding: binding)
         text.append(UInt8(ascii: ";"))
         Base64URL.append(seal, to: &text)
         return text
@@ -80,20 +80,17 @@ package struct ResidencyTag: Hashable, Sendable {
 
     /// `bailiwick-tag-v1`, the text before the seal without its last `;`, and the binding, each preceded by its length as
     /// big-endian uint32.
-    private static func message(_ text: borrowing Span<UInt8>, binding: borrowing Span<UInt8>) -> [UInt8] {
-        let label = Array("bailiwick-tag-v1".utf8)
-        var message: [UInt8] = []
-        message.reserveCapacity(12 + label.count + text.count + binding.count)
-        appendFramed(label.span, to: &message)
-        appendFramed(text, to: &message)
-        appendFramed(binding, to: &message)
-        return message
+    private static func code(
+        _ key: HMACKey, _ text: borrowing Span<UInt8>, binding: borrowing Span<UInt8>
+    ) -> SHA256Digest {
+        var code = key.code
+        code.update(framed: label.span)
+        code.update(framed: copy text)
+        code.update(framed: copy binding)
+        return code.finish()
     }
 
-    private static func appendFramed(_ part: borrowing Span<UInt8>, to message: inout [UInt8]) {
-        appendBigEndian(UInt32(part.count), to: &message)
-        for index in part.indices { message.append(part[index]) }
-    }
+    private static let label = Array("bailiwick-tag-v1".utf8)
 }
 
 extension TagProblem: Error {}

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import NIOCore
 internal import OpenSSL
 
 /// One `SSL_CTX`, for one event loop: loads on one context contend (openssl#20286). All contexts of one snapshot share their ticket
@@ -6,6 +7,9 @@ internal import OpenSSL
 @safe package final class TLSContext: @unchecked Sendable {
     let pointer: OpaquePointer
     package let configuration: TLSConfiguration
+    /// Memory for the next records of any session of this context: there is one context for each loop, and a loop sends one thing
+    /// at a time, so that ten thousand idle sessions hold no buffer. Confined to the loop.
+    var spare = ByteBuffer()
     /// The own certificate's end of validity; nil for a client without one.
     package let notAfterSeconds: Int64?
 

@@ -104,7 +104,7 @@ package final class TLSHandler: ChannelDuplexHandler {
             return
         }
         isInGate = gate != nil
-        guard let session = TLSSession(tlsContext, allocator: context.channel.allocator) else {
+        guard let session = TLSSession(tlsContext) else {
             return fail(context, .handshakeFailed(reason: "SSL_new"))
         }
         self.session = session
@@ -179,8 +179,7 @@ package final class TLSHandler: ChannelDuplexHandler {
             case .open, .closing: break
             case .idle, .handshaking, .closed: return
             }
-            var buffer = context.channel.allocator.buffer(
-                capacity: min(max(session.incoming.readableBytes, 512), 64 << 10))
+            var buffer = ByteBuffer()
             let outcome = session.read(into: &buffer, bytesMax: TLSLimits.readBytesMax)
             if session.outgoing.readableBytes > 0 { send(context, promise: nil) }
             if buffer.readableBytes > 0, case .open = state {
@@ -273,12 +272,10 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     /// One write and one flush of all records that are ready.
     private func send(_ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
-        guard let session, session.outgoing.readableBytes > 0 else {
+        guard let session, let records = session.takeOutgoing() else {
             promise?.succeed(())
             return
         }
-        let records = session.outgoing
-        session.outgoing = context.channel.allocator.buffer(capacity: 0)
         context.writeAndFlush(wrapOutboundOut(records), promise: promise)
     }
 

@@ -11,4 +11,8 @@ package enum TLSLimits {
     package static let closeSecondsMax: Int64 = 5
     /// Plaintext that is encrypted before it is handed to the socket.
     package static let writeBytesMax = 48 << 10
+    /// What a record costs beside its plaintext (RFC 8446, section 5.2: header, type and tag; TLS 1.2 adds a nonce).
+    static let recordOverheadBytesMax = 64
+    /// A larger buffer is not kept for the next records.
+    static let spareBytesMax = 512 << 10
 }

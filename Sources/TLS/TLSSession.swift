@@ -18,13 +18,12 @@ internal import NIOCore
     /// Records that the other side sent and OpenSSL has not taken.
     var incoming = ByteBuffer()
     /// Records that are to be sent: all of a flush in one buffer.
-    var outgoing: ByteBuffer
+    private(set) var outgoing = ByteBuffer()
 
-    init?(_ context: TLSContext, allocator: ByteBufferAllocator) {
+    init?(_ context: TLSContext) {
         guard let ssl = unsafe SSL_new(context.pointer) else { return nil }
         self.context = context
         unsafe self.ssl = ssl
-        outgoing = allocator.buffer(capacity: 0)
         guard let method = unsafe BufferBIO.method, let bio = unsafe BIO_new(method) else { return nil }
         unsafe BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
         unsafe BIO_set_init(bio, 1)
@@ -60,19 +59,46 @@ internal import NIOCore
             ERR_clear_error()
             var count = 0
             var result: Int32 = 0
-            unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 16 << 10) { space in
+            // Plaintext is shorter than its records: what is there fits. What OpenSSL holds itself is at most a record.
+            let room = max(incoming.readableBytes, unsafe SSL_has_pending(ssl) == 1 ? 16 << 10 : 512)
+            unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: min(room, bytesMax - total)) { space in
                 result = unsafe SSL_read_ex(ssl, space.baseAddress, min(space.count, bytesMax - total), &count)
                 return result == 1 ? count : 0
             }
             guard result == 1 else { return outcome(result, isHandshake: false) }
             total += count
+            // The usual end: one record came, and one was read.
+            if incoming.readableBytes == 0, unsafe SSL_has_pending(ssl) == 0 { return .starved }
         }
         return .done
+    }
+
+    /// The records that are ready, to be sent as one buffer; nil when there are none. Their memory is used again once the socket has
+    /// them and nobody holds them any more.
+    func takeOutgoing() -> ByteBuffer? {
+        guard outgoing.readableBytes > 0 else { return nil }
+        let records = outgoing
+        outgoing = ByteBuffer()
+        if records.capacity <= TLSLimits.spareBytesMax { context.spare = records }
+        return records
+    }
+
+    /// Makes room for records that hold so many bytes of plaintext.
+    private func reserve(_ plaintextBytes: Int) {
+        let bytes = plaintextBytes + (plaintextBytes >> 14 + 1) * TLSLimits.recordOverheadBytesMax
+        if outgoing.readableBytes == 0 {
+            outgoing = context.spare
+            context.spare = ByteBuffer()
+            outgoing.clear(minimumCapacity: max(bytes, 4 << 10))
+        } else {
+            outgoing.reserveCapacity(minimumWritableBytes: bytes)
+        }
     }
 
     /// Encrypts all of `buffer`.
     func write(_ buffer: ByteBuffer) -> Outcome {
         guard buffer.readableBytes > 0 else { return .done }
+        reserve(buffer.readableBytes)
         ERR_clear_error()
         var written = 0
         let result = unsafe buffer.withUnsafeReadableBytes { bytes in
@@ -97,6 +123,8 @@ internal import NIOCore
         guard let certificate = unsafe SSL_get0_peer_certificate(ssl) else { return nil }
         return unsafe PeerCertificate(certificate, intermediates: PeerChain.intermediates(ssl))
     }
+
+    fileprivate func add(_ records: UnsafeRawBufferPointer) { unsafe outgoing.writeBytes(records) }
 
     private func outcome(_ result: Int32, isHandshake: Bool) -> Outcome {
         switch unsafe SSL_get_error(ssl, result) {
@@ -165,7 +193,7 @@ private enum BufferBIO {
         bio, from, count in
         guard let session = unsafe session(bio), let from = unsafe from, count > 0 else { return -1 }
         unsafe bailiwick_bio_clear_retry(bio)
-        unsafe session.outgoing.writeBytes(UnsafeRawBufferPointer(start: from, count: Int(count)))
+        unsafe session.add(UnsafeRawBufferPointer(start: from, count: Int(count)))
         return count
     }
 

@@ -30,7 +30,6 @@ package final class VerifiedTokenCache {
     package private(set) var misses: UInt64 = 0
     private var verified: Generations
     private var refused: Generations
-    private var hasher = Hasher(.sha256)
 
     /// Refusals kept for each verified token kept.
     private static let refusedDivisor = 8
@@ -43,8 +42,7 @@ package final class VerifiedTokenCache {
 
     /// The outcome of a token, from memory or by verifying it now. The verifier is the same at every call.
     package func review(_ token: [UInt8], by verifier: TokenVerifier) -> ReviewedToken {
-        hasher.update(token)
-        let sha256 = hasher.finishSHA256()
+        let sha256 = SHA256Digest(hashing: token)
         if let outcome = verified.find(sha256) ?? refused.find(sha256) {
             hits += 1
             return ReviewedToken(sha256: sha256, outcome: outcome)

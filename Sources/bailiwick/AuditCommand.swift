@@ -61,6 +61,9 @@ struct LogAuditCommand: ParsableCommand {
                 let report = try audit.run { bar.show((1 + 2 * $0) / 3) }
                 bar.clear()
                 print("\(folder): good: \(verified.entries) entries signed by \(verifier.name)")
+                if report.minimumIndex > 0 {
+                    print("  from entry \(report.minimumIndex) on: those before it were pruned; audit the archive")
+                }
                 print(Self.text(report))
             } catch {
                 bar.clear()

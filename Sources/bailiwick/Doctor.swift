@@ -179,14 +179,14 @@ struct Doctor {
         }
         do {
             let size = reader.checkpoint.size
-            guard size > reader.minimumIndex, let newest = try reader.time(of: size - 1)
+            guard size > reader.minimumIndex, let newest = LogReader.time(of: try reader.entry(size - 1))
             else { return findings.ok(name, "no entries yet") }
             if newest.seconds > now + 5 {
                 findings.fail(
                     "clock", "the log's last entry is of \(newest.rfc3339), ahead of the clock: set the clock right")
             }
             let first = try reader.firstIndex(notBefore: Timestamp(seconds: now - 86_400))
-            guard first < size, let oldest = try reader.time(of: first) else {
+            guard first < size, let oldest = LogReader.time(of: try reader.entry(first)) else {
                 return findings.ok(name, "nothing in the last day")
             }
             let seconds = max(60, now - oldest.seconds)

@@ -120,7 +120,7 @@ enum KeyFiles {
         }
     }
 
-    private static func synchronizeFolder(of path: String) throws(KeyFileError) {
+    static func synchronizeFolder(of path: String) throws(KeyFileError) {
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         let descriptor = try open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -146,7 +146,7 @@ enum KeyFileError: Error, Hashable, CustomStringConvertible {
         switch self {
         case .system(let verb, let path, let code): "cannot \(verb) \(path): \(Self.text(code))"
         case .exists(let path):
-            "\(path) exists, and a key is never overwritten: choose another name, or remove it yourself"
+            "\(path) exists, and is never overwritten: choose another name, or remove it yourself"
         case .openToOthers(let path, let mode):
             "\(path) can be read by others than its owner (mode \(String(mode, radix: 8))): chmod 600 \(path)"
         case .tooLarge(let path): "\(path) has more than \(KeyFiles.bytesMax) bytes"

@@ -47,17 +47,29 @@ enum LogArguments {
                     "\(path) is no pseudonym key: expected one line KEYID:base64(32 bytes), as `bailiwick keys new --kind pseudonym` makes it."
                 )
             }
-            return Pseudonymizer(keyID: parts[0], key: try HMACKey(key))
+            return Pseudonymizer(keyID: parts[0], key: HMACKey(key))
         }
     }
 
-    /// Opens every folder before anything is read, so that a misspelt one is told at once.
-    static func readers(_ folders: [String]) throws -> [LogReader] {
+    /// Opens every folder before anything is read, so that a misspelt one is told at once. Says where the beginning of a log was
+    /// pruned, unless nobody asks for it.
+    /// - Parameter from: the earliest time that is asked for; nil for the log's beginning.
+    static func readers(_ folders: [String], from: Timestamp?) throws -> [LogReader] {
         try folders.map { folder in
-            do throws(LogFault) { return try LogReader(folder: folder, verifier: nil) } catch {
-                throw LogCommandError.log(folder, error)
-            }
+            do throws(LogFault) {
+                let reader = try LogReader(folder: folder, verifier: nil)
+                if let pruned = try pruned(reader, from: from) { KeyFiles.tell("\(folder): \(pruned)") }
+                return reader
+            } catch { throw LogCommandError.log(folder, error) }
         }
+    }
+
+    private static func pruned(_ reader: LogReader, from: Timestamp?) throws(LogFault) -> String? {
+        guard reader.minimumIndex > 0, reader.minimumIndex < reader.checkpoint.size,
+            let first = LogReader.time(of: try reader.entry(reader.minimumIndex))
+        else { return nil }
+        if let from, from >= first { return nil }
+        return "entries before \(reader.minimumIndex) (\(first.rfc3339)) were pruned: ask the archive"
     }
 }
 

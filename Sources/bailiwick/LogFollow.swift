@@ -33,6 +33,9 @@ struct LogFollow: ParsableCommand {
         var output = Output()
         var table = EntryTable(showsLog: false)
         var next = fromIndex ?? reader.checkpoint.size
+        if next < reader.minimumIndex {
+            KeyFiles.tell("\(folder): entries before \(reader.minimumIndex) were pruned: ask the archive")
+        }
         while true {
             var cursor = LogCursor(reader, from: next)
             while let entry = try read(&cursor) {

@@ -19,7 +19,7 @@ struct LogStats: ParsableCommand {
     @Flag(help: "One JSON object.") var json = false
 
     func run() throws {
-        let readers = try LogArguments.readers(folders)
+        let readers = try LogArguments.readers(folders, from: from?.time)
         var filter = EntryFilter()
         filter.from = from?.time
         filter.to = to?.time

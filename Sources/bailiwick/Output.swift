@@ -1,11 +1,41 @@
 internal import Glibc
 
-/// Standard output in large pieces: `print` costs a lock and a call for each line when an export has millions.
+/// Standard output, or a file, in large pieces: `print` costs a lock and a call for each line when an export has millions.
 struct Output: ~Copyable {
     private static let bytesMax = 1 << 16
     private var buffer: [UInt8] = []
+    private let descriptor: Int32
+    private let name: String
 
-    init() { buffer.reserveCapacity(Self.bytesMax + 4096) }
+    /// Standard output.
+    init() { self.init(STDOUT_FILENO, "standard output") }
+
+    private init(_ descriptor: Int32, _ name: String) {
+        self.descriptor = descriptor
+        self.name = name
+        buffer.reserveCapacity(Self.bytesMax + 4096)
+    }
+
+    /// Writes a new file by way of `body`. It has its name only once it is whole and durable: what an interruption leaves is called
+    /// `.partial`.
+    /// - Throws: `.exists` where something has that name.
+    static func write(newFile path: String, _ body: (inout Output) throws -> Void) throws {
+        if KeyFiles.exists(path) { throw KeyFileError.exists(path) }
+        let partial = path + ".partial"
+        let descriptor = unsafe open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw KeyFileError.system("write", partial, errno) }
+        defer { close(descriptor) }
+        var output = Output(descriptor, partial)
+        try body(&output)
+        try output.flush()
+        guard fsync(descriptor) == 0 else { throw KeyFileError.system("write", partial, errno) }
+        // A link does not replace what somebody else made meanwhile.
+        guard unsafe link(partial, path) == 0 else {
+            throw errno == EEXIST ? KeyFileError.exists(path) : KeyFileError.system("write", path, errno)
+        }
+        _ = unsafe unlink(partial)
+        try KeyFiles.synchronizeFolder(of: path)
+    }
 
     mutating func line(_ text: String) throws { try line(Array(text.utf8)) }
 
@@ -25,10 +55,10 @@ struct Output: ~Copyable {
         var done = 0
         while done < buffer.count {
             let put = unsafe buffer.withUnsafeBytes {
-                unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress?.advanced(by: done), $0.count - done)
+                unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done)
             }
             if put < 0, errno == EINTR { continue }
-            guard put > 0 else { throw KeyFileError.system("write", "standard output", errno) }
+            guard put > 0 else { throw KeyFileError.system("write", name, errno) }
             done += put
         }
         buffer.removeAll(keepingCapacity: true)

@@ -81,7 +81,7 @@ final class BuiltLog: @unchecked Sendable {
         return line
     }
 
-    static let pseudonyms = Pseudonymizer(keyID: "dub1-2026", key: try! HMACKey([UInt8](repeating: 7, count: 32)))
+    static let pseudonyms = Pseudonymizer(keyID: "dub1-2026", key: HMACKey([UInt8](repeating: 7, count: 32)))
 
     static func decision(_ index: Int, at time: Timestamp) -> DecisionEntry {
         var entry = DecisionEntry(

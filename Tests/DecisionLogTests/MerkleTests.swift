@@ -54,7 +54,7 @@ private func naiveLeaves(_ count: Int) -> [SHA256Digest] {
 
     @Test func inclusionProofsAreThoseOfCertificateTransparency() {
         // Leaf 5 of 8 and leaf 2 of 3, 0-based, of the reference implementation's `paths`.
-        var hasher = MerkleHasher()
+        let hasher = MerkleHasher()
         let hashes = leaves.map { hasher.leaf($0.span) }
         func proof(_ index: UInt64, _ size: UInt64) -> [String] {
             var hasher = MerkleHasher()

@@ -45,6 +45,28 @@ import Testing
         #expect(!settings.policy.isEmpty)
     }
 
+    /// How long a log is kept changes no decision: not its policy either. It is read without the keys that the file names.
+    @Test func retentionIsReadWithoutTheRest() throws {
+        let set = try edited("[log]", "[log]\nretention_days = 400")
+        #expect(try load(text).log.retentionDays == nil)
+        #expect(try load(set).log.retentionDays == 400)
+        #expect(try load(set).policy == load(text).policy)
+        let sandbox = try Sandbox("settings")
+        let path = try sandbox.write(
+            "bailiwick.toml", set.replacingOccurrences(of: world.folder("keys"), with: "/nowhere"))
+        #expect(throws: SettingsError.self) { try Settings.load(path: path) }
+        let retention = try LogRetention.load(path: path)
+        #expect(retention.retentionDays == 400)
+        #expect(retention.origin == "logs.example.org/dub1-gw1")
+        #expect(retention.directory == world.folder("log/dub1"))
+        for bad in ["0", "-1", "36526", "\"400\"", "4.5", "true"] {
+            let text = try edited("[log]", "[log]\nretention_days = \(bad)")
+            #expect(throws: SettingsError.self, "\(bad)") { try load(text) }
+            let path = try sandbox.write("bailiwick.toml", text)
+            #expect(throws: SettingsError.self, "\(bad)") { try LogRetention.load(path: path) }
+        }
+    }
+
     struct Mistake: CustomTestStringConvertible, Sendable {
         let old: String
         let new: String

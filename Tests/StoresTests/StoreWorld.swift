@@ -17,7 +17,7 @@ let oldKeyBytes = [UInt8](repeating: 1, count: 32)
 let newKeyBytes = [UInt8](repeating: 2, count: 32)
 let virginianKeyBytes = [UInt8](repeating: 3, count: 32)
 
-func sealKey(_ id: String, _ bytes: [UInt8]) -> SealKey { SealKey(id: SealKeyID(id)!, key: try! HMACKey(bytes)) }
+func sealKey(_ id: String, _ bytes: [UInt8]) -> SealKey { SealKey(id: SealKeyID(id)!, key: HMACKey(bytes)) }
 
 /// Dublin's keys, the first of which seals, and Virginia's.
 func keyring(dublin ids: [String] = ["old"], virginia hasVirginian: Bool = true) -> SealKeyring {

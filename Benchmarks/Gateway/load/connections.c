@@ -203,6 +203,11 @@ void connections_open(void) {
     dial_waiting();
 }
 
+void connections_resume(void) {
+    for (int i = 0; i < dialled; i++)
+        if (connections[i].state == IDLE) send_request(&connections[i]);
+}
+
 bool connections_turn(uint64_t deadline) {
     struct epoll_event events[64];
     uint64_t now = now_nanoseconds();

@@ -31,6 +31,8 @@ struct options {
     double warm_seconds;
     double seconds;
     long requests_max; // 0: as many as the seconds hold
+    long warm_requests; // with requests_max: so many first, then `when_warm`
+    const char *when_warm; // a command for the shell
     size_t body_bytes;
     const char *label;
     int servers[SERVERS_MAX]; // processes whose time and memory are counted
@@ -62,6 +64,8 @@ size_t request_bytes_max(void);
 
 // connections.c
 void connections_open(void);
+// Sends a request on every connection that has none under way.
+void connections_resume(void);
 // Drives what is ready until `deadline`; false when nothing more is to come.
 bool connections_turn(uint64_t deadline);
 

@@ -20,7 +20,8 @@ static const char usage[] =
     "  -u PATH -s SOURCE-ADDRESS -n CONNECTIONS (64) -b BODY-BYTES (4096) -l LABEL\n"
     "  -t FILE    a token a line, the next one for each request; in x-bailiwick-authorization, or with -B as Authorization: Bearer\n"
     "  -w SECONDS -d SECONDS       how long to warm up (0.7) and to measure (3)\n"
-    "  -N REQUESTS                 instead: exactly so many requests, then the end\n"
+    "  -N REQUESTS                 instead: exactly so many requests, then the end; with -W REQUESTS so many before, which do not count,\n"
+    "                              and with -X COMMAND that command between them, while nothing is under way\n"
     "  -P PID     a server's process: its CPU time and memory are counted; repeatable\n";
 
 uint64_t now_nanoseconds(void) {
@@ -48,7 +49,7 @@ static enum mode mode_named(const char *name) {
 static void parse(int count, char **arguments) {
     options.body_bytes = 4096;
     int option;
-    while ((option = getopt(count, arguments, "hm:p:A:c:k:u:s:n:b:l:t:Bw:d:N:P:")) != -1) switch (option) {
+    while ((option = getopt(count, arguments, "hm:p:A:c:k:u:s:n:b:l:t:Bw:d:N:W:X:P:")) != -1) switch (option) {
         case 'm': options.mode = mode_named(optarg); break;
         case 'p': options.port = atoi(optarg); break;
         case 'A': options.authorities = optarg; break;
@@ -64,6 +65,8 @@ static void parse(int count, char **arguments) {
         case 'w': options.warm_seconds = atof(optarg); break;
         case 'd': options.seconds = atof(optarg); break;
         case 'N': options.requests_max = atol(optarg); break;
+        case 'W': options.warm_requests = atol(optarg); break;
+        case 'X': options.when_warm = optarg; break;
         case 'P':
             if (options.server_count == SERVERS_MAX) die("more than %d processes", SERVERS_MAX);
             options.servers[options.server_count++] = atoi(optarg);
@@ -83,7 +86,18 @@ static double microseconds(double share) {
     return tally.latencies[(size_t)((double)(tally.latency_count - 1) * share)] / 1000.0;
 }
 
+// So many requests first; then the command, while the server has nothing to do.
+static void warm_up(void) {
+    long requests = options.requests_max;
+    options.requests_max = options.warm_requests;
+    while (connections_turn(UINT64_MAX)) {}
+    if (options.when_warm && system(options.when_warm) != 0) die("%s failed", options.when_warm);
+    options.requests_max += requests;
+    connections_resume();
+}
+
 static int measure(void) {
+    if (options.requests_max && options.warm_requests) warm_up();
     double server = 0, busy = 0, own = 0;
     uint64_t now = now_nanoseconds(), never = now + 3600u * 1000000000ull;
     tally.start = options.requests_max ? now : now + (uint64_t)(options.warm_seconds * 1e9);

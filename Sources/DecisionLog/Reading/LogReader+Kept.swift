@@ -3,7 +3,7 @@ internal import OpenSSL
 // What is kept beside the tree: settings snapshots and accepted tokens, each under its own hash.
 extension LogReader {
     /// The settings snapshot of that SHA-256, in lower-case hexadecimal.
-    package func policy(_ sha256: String) throws(LogFault) -> [UInt8] { try kept("policy/", sha256) }
+    package func policy(_ sha256: String) throws(LogFault) -> [UInt8] { try kept("policy", sha256) }
 
     /// The token of that SHA-256; nil where none is kept.
     package func evidence(_ sha256: String) throws(LogFault) -> [UInt8]? {
@@ -11,11 +11,12 @@ extension LogReader {
         do throws(LogSystemError) { guard try files.exists(name) else { return nil } } catch {
             throw LogFault(file: name, what: "cannot be read: \(error)")
         }
-        return try kept("evidence/", sha256)
+        return try kept("evidence", sha256)
     }
 
-    private func kept(_ folder: String, _ sha256: String) throws(LogFault) -> [UInt8] {
-        let name = folder + sha256
+    /// - Parameter folder: `policy` or `evidence`.
+    func kept(_ folder: String, _ sha256: String) throws(LogFault) -> [UInt8] {
+        let name = "\(folder)/\(sha256)"
         let bytes: [UInt8]?
         do throws(LogSystemError) { bytes = try files.read(name) } catch {
             throw LogFault(file: name, what: "cannot be read: \(error)")

@@ -25,10 +25,8 @@ extension LogReader {
         return min(low * 256, checkpoint.size)
     }
 
-    /// The time of one entry; nil when it tells none.
-    package func time(of index: UInt64) throws(LogFault) -> Timestamp? {
-        EntryTime.read(Array(try entry(index).prefix(128)))
-    }
+    /// The time of an entry of any kind; nil when it has none.
+    package static func time(of entry: [UInt8]) -> Timestamp? { EntryTime.read(Array(entry.prefix(128))) }
 
     private static func time(_ entry: ArraySlice<UInt8>, index: UInt64, _ tile: TilePath) throws(LogFault) -> Timestamp
     {

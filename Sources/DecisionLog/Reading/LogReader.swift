@@ -12,10 +12,17 @@ package struct LogReader: Sendable {
 
     /// - Parameter verifier: who must have signed the checkpoint; nil to read without verifying.
     package init(folder: String, verifier: NoteVerifier?) throws(LogFault) {
-        files = LogFolder(path: folder)
+        try self.init(LogFolder(path: folder), verifier: verifier)
+    }
+
+    /// - Parameter note: the checkpoint to read by, when it is not the folder's own.
+    init(_ files: LogFolder, note given: [UInt8]? = nil, verifier: NoteVerifier?) throws(LogFault) {
+        self.files = files
         do throws(LogSystemError) {
-            guard let read = try files.read("checkpoint") else {
-                throw LogSystemError(call: "open", path: folder + "/checkpoint", code: 2)
+            var read = given
+            if read == nil { read = try files.read("checkpoint") }
+            guard let read else {
+                throw LogSystemError(call: "open", path: files.full("checkpoint"), code: 2)
             }
             noteBytes = read
         } catch { throw LogFault(file: "checkpoint", what: "\(error)") }

@@ -5,14 +5,18 @@ enum MinimumIndex {
 
     /// 0 where nothing was pruned.
     static func read(_ files: LogFolder) throws(LogFault) -> UInt64 {
-        let bytes: [UInt8]?
-        do throws(LogSystemError) { bytes = try files.read(file) } catch {
-            throw LogFault(file: file, what: "\(error)")
-        }
-        guard let bytes else { return 0 }
+        do throws(LogSystemError) {
+            if let index = try value(files) { return index }
+        } catch { throw LogFault(file: file, what: "\(error)") }
+        throw LogFault(file: file, what: "is no multiple of 256 and a line end")
+    }
+
+    /// 0 where nothing was pruned; nil where the file says something else than an index.
+    static func value(_ files: LogFolder) throws(LogSystemError) -> UInt64? {
+        guard let bytes = try files.read(file) else { return 0 }
         let text = String(decoding: bytes, as: UTF8.self)
         guard text.last == "\n", let index = UInt64(text.dropLast()), "\(index)\n" == text, index % 256 == 0 else {
-            throw LogFault(file: file, what: "is no multiple of 256 and a line end")
+            return nil
         }
         return index
     }

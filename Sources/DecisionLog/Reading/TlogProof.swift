@@ -112,7 +112,7 @@ package enum TlogProofError: Error, Hashable, Sendable, CustomStringConvertible 
 extension MerkleProof {
     /// The hash of one entry.
     static func leaf(_ entry: [UInt8]) -> SHA256Digest {
-        var hasher = MerkleHasher()
+        let hasher = MerkleHasher()
         return hasher.leaf(entry.span)
     }
 }

@@ -6,7 +6,7 @@ import Residency
 private let place = Place(datacenter: DatacenterName("dub1")!, jurisdiction: Jurisdiction("IE")!)
 /// A key that no input is sealed by.
 private let keyring = SealKeyring([
-    (place, [SealKey(id: SealKeyID("k1")!, key: try! HMACKey((0..<32).map { _ in UInt8.random(in: 0...255) }))])
+    (place, [SealKey(id: SealKeyID("k1")!, key: HMACKey((0..<32).map { _ in UInt8.random(in: 0...255) }))])
 ])
 
 /// The input is an attribute's value: a tag's text, a line feed, and the rest; its second half is a side file too.
