@@ -21,10 +21,11 @@ let package = Package(
     name: "log-benchmark",
     targets: [
         .systemLibrary(name: "COpenSSL", path: "Sources/Bailiwick/COpenSSL", pkgConfig: "openssl"),
+        .systemLibrary(name: "CLinux", path: "Sources/Bailiwick/CLinux"),
         library("OpenSSL", ["COpenSSL"]),
         library("JSON"),
         library("Residency"),
-        library("DecisionLog", ["OpenSSL", "JSON", "Residency"]),
+        library("DecisionLog", ["CLinux", "OpenSSL", "JSON", "Residency"]),
         .executableTarget(
             name: "LogBench", dependencies: ["DecisionLog", "OpenSSL", "JSON", "Residency"],
             swiftSettings: [.enableExperimentalFeature("Lifetimes")]),

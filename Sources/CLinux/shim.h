@@ -6,7 +6,9 @@
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
@@ -63,3 +65,18 @@ static inline int clinux_flag_temporary_file(void) { return 020000000 | O_DIRECT
 static inline int clinux_flag_path(void) { return 010000000; }                         // O_PATH
 static inline unsigned clinux_rename_exchange(void) { return 2; }                      // RENAME_EXCHANGE
 static inline unsigned clinux_rename_no_replace(void) { return 1; }                    // RENAME_NOREPLACE
+
+// The calling thread's name, at most 15 bytes, as /proc/PID/task/TID/comm shows it.
+static inline void clinux_set_thread_name(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+// `name` has room for 16 bytes.
+static inline void clinux_thread_name(char *name) { prctl(PR_GET_NAME, name, 0, 0, 0); }
+
+// Is the clock kept by somebody (adjtimex(2))? 1 or 0, or -errno; `errorMicroseconds` is the greatest error that the kernel assumes.
+static inline int clinux_clock_is_synchronized(long *errorMicroseconds) {
+    struct timex state = {.modes = 0};
+    int result = adjtimex(&state);
+    if (result < 0) return -errno;
+    *errorMicroseconds = state.maxerror;
+    return result != TIME_ERROR && !(state.status & STA_UNSYNC);
+}

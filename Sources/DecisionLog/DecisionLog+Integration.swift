@@ -6,7 +6,9 @@ extension DecisionLog {
     func integrateUntilStopped() {
         repeat {
             monitor.withLock {
+                pulses.integratorPasses()
                 while integratingBytes < Self.integrationBytes, !isWriterDone {
+                    pulses.integratorPasses()
                     if cosignatures != nil { break }
                     let left = max(nextCheckpoint, heldUntil) - clock.monotonicMicroseconds()
                     if left <= 0 { break }

@@ -7,8 +7,10 @@ extension DecisionLog {
         repeat {
             lookForWork()
             monitor.withLock {
+                pulses.writerPasses()
                 while !hasWork.load(ordering: .relaxed), phase == .open || phase == .full {
                     writersPlace.wait(monitor)
+                    pulses.writerPasses()
                 }
             }
         } while commitWaiting() || mayGetWork()
@@ -84,8 +86,7 @@ extension DecisionLog {
             toIntegrate.append(part)
             integratingBytes += part.bytes.count
             groups += 1
-            commitSum += microseconds
-            commitMax = max(commitMax, microseconds)
+            commits.record(microseconds: microseconds)
             if integratingBytes >= Self.integrationBytes || durabilityWaiters > 0 { monitor.broadcast() }
         }
     }

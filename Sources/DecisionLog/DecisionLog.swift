@@ -77,6 +77,7 @@ package final class DecisionLog: @unchecked Sendable {
     var toIntegrate: [DurablePart] = []
     var integratingBytes = 0
     var isWriterDone = false
+    var pulses = Pulses()
     var durableSize: UInt64
     var checkpointSize: UInt64
     var checkpointAt: Int64
@@ -91,8 +92,7 @@ package final class DecisionLog: @unchecked Sendable {
     /// A witness has seen another history: this one is not published any further.
     var isContradicted = false
     var groups: UInt64 = 0
-    var commitSum: Int64 = 0
-    var commitMax: Int64 = 0
+    var commits = Histogram()
     private var threads: [LogThread] = []
 
     /// Opens the log, recovers what a crash left, and starts its threads.
@@ -264,8 +264,7 @@ package final class DecisionLog: @unchecked Sendable {
             status.minimumIndex = prunedSize
             status.checkpointAgeMilliseconds = (clock.monotonicMicroseconds() - checkpointAt) / 1000
             status.groups = groups
-            status.commitMicrosecondsSum = commitSum
-            status.commitMicrosecondsMax = commitMax
+            status.commits = commits
             status.usesDirectIO = usesDirectIO
             status.reserveBytes = reserve.byteCount
             status.reserveHeldBytes = reserve.heldBytes
@@ -335,8 +334,8 @@ package final class DecisionLog: @unchecked Sendable {
 
     private func run() {
         threads = [
-            LogThread { [self] in writeUntilStopped() },
-            LogThread { [self] in integrateUntilStopped() },
+            LogThread("log-writer") { [self] in writeUntilStopped() },
+            LogThread("log-integrator") { [self] in integrateUntilStopped() },
         ]
     }
 

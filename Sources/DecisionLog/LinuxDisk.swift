@@ -118,7 +118,7 @@ extension LogSystemError {
 
 /// `O_DIRECT`, which the C library's header hides from Swift (asm-generic/fcntl.h, and arm64's own).
 #if arch(arm64)
-private let directIO: Int32 = 0o200000
+let directIO: Int32 = 0o200000
 #else
-private let directIO: Int32 = 0o40000
+let directIO: Int32 = 0o40000
 #endif

@@ -72,8 +72,8 @@ package struct LogStatus: Sendable {
     package var minimumIndex: UInt64 = 0
     package var checkpointAgeMilliseconds: Int64 = 0
     package var groups: UInt64 = 0
-    package var commitMicrosecondsSum: Int64 = 0
-    package var commitMicrosecondsMax: Int64 = 0
+    /// How long the durable writes of groups took.
+    package var commits = Histogram()
     package var usesDirectIO = false
     /// Bytes that are kept for the last words; 0 for none.
     package var reserveBytes = 0

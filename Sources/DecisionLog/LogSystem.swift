@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import Residency
 
@@ -141,8 +142,9 @@ func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
 
     private var thread = pthread_t()
 
-    init(_ body: @escaping @Sendable () -> Void) {
-        let box = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
+    /// - Parameter name: at most 15 bytes; `/proc/PID/task/TID/comm` shows it.
+    init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let box = unsafe Unmanaged.passRetained(Body(name, body)).toOpaque()
         let status = unsafe pthread_create(
             &thread, nil,
             { argument in
@@ -157,8 +159,18 @@ func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     func join() { _ = pthread_join(thread, nil) }
 
     private final class Body {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+        private let name: String
+        private let body: @Sendable () -> Void
+
+        init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+
+        func run() {
+            unsafe clinux_set_thread_name(name)
+            body()
+        }
     }
 }
 

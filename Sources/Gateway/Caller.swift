@@ -15,8 +15,8 @@ struct Caller {
     /// As entries have it.
     let addressText: String
     private var certificate: PeerCertificate?
-    /// The snapshot that `identity` was judged by.
-    private var judgedBy: Service?
+    /// The snapshot that `identity` was judged by: its number, so that an idle connection keeps no old snapshot and none of its stores.
+    private var judgedBy: UInt64?
     private var identity = Identity.stranger
 
     init(address: Address) {
@@ -36,8 +36,8 @@ struct Caller {
     /// Who it is under these settings, now.
     mutating func authenticate(_ service: Service, _ tls: TLSContext, at time: Timestamp) -> Identity {
         guard let certificate else { return .stranger }
-        if judgedBy !== service {
-            judgedBy = service
+        if judgedBy != service.generation {
+            judgedBy = service.generation
             identity = .stranger
             if tls.problem(with: certificate) == nil, let principal = service.principal(of: certificate) {
                 identity = .principal(principal)

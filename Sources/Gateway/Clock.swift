@@ -6,3 +6,5 @@ func wallClockSeconds() -> Int64 {
 }
 
 func sleepMilliseconds(_ milliseconds: UInt32) { usleep(milliseconds * 1000) }
+
+func sleepMicroseconds(_ microseconds: UInt32) { usleep(microseconds) }

@@ -158,7 +158,7 @@ final class Connection: ChannelInboundHandler {
         self.exchange = nil
         switch machine.answerEnded(keepAlive: keepsAlive) {
         case .nextRequest:
-            deadline = .now() + .seconds(Limits.idleSecondsMax)
+            deadline = .now() + .seconds(worker.isStopping ? Limits.lastRequestSecondsMax : Limits.idleSecondsMax)
             pump()
         case .drain:
             drainedBytes = 0
@@ -178,9 +178,12 @@ final class Connection: ChannelInboundHandler {
 
     // MARK: - What the worker asks
 
-    /// The service stops: an idle connection closes now, a busy one after its answer.
+    /// The service stops: a busy connection closes after its answer, an idle one soon. Not now: a request may be on its way, and is
+    /// answered with the word that no other one will be.
     func finish() {
-        if machine.isWaiting, decoder.bufferedByteCount == 0 { close() }
+        if machine.isWaiting, decoder.bufferedByteCount == 0 {
+            deadline = min(deadline, .now() + .seconds(Limits.lastRequestSecondsMax))
+        }
     }
 
     func checkDeadlines(now: NIODeadline) {

@@ -1,3 +1,4 @@
+internal import DecisionLog
 internal import Residency
 
 /// What one event loop counts. Confined to its loop; the operators' listener adds the loops' copies up.
@@ -17,6 +18,12 @@ struct Counters: Sendable {
     var sealFailures: UInt64 = 0
     var misplaced: UInt64 = 0
     var bytesReleased: UInt64 = 0
+    /// Microseconds of the look-up in the store, with the second decision.
+    var locateMicroseconds = Histogram()
+    /// Microseconds from the decision to its being durable.
+    var recordMicroseconds = Histogram()
+    /// Microseconds from the durable decision to the last byte handed to the socket.
+    var performMicroseconds = Histogram()
     /// Microseconds from a head's arrival to the durable decision.
     var decisionMicroseconds = Histogram()
     /// Microseconds from a head's arrival to the last byte handed to the socket.
@@ -26,18 +33,21 @@ struct Counters: Sendable {
     private static let slotOfReason: [Reason: Int] = Dictionary(
         uniqueKeysWithValues: reasons.enumerated().map { ($0.element, $0.offset) })
 
-    /// - Parameter stores: how many stores are configured; one more slot is kept for decisions about no store.
+    /// - Parameter stores: how many slots there are; one more is kept for decisions about no store.
     init(stores: Int) {
         decisions = Array(repeating: 0, count: (stores + 1) * Self.reasons.count * 2)
     }
 
-    /// Counts one decision. `store` is the store's position in the settings, nil for none.
+    /// Counts one decision. `store` is the store's slot, nil for none.
     mutating func count(_ reason: Reason, store: Int?, crossing: Bool) {
         let store = store.map { $0 + 1 } ?? 0
         let slot = (store * Self.reasons.count + (Self.slotOfReason[reason] ?? 0)) * 2 + (crossing ? 1 : 0)
         guard decisions.indices.contains(slot) else { return }
         decisions[slot] += 1
     }
+
+    /// All decisions together.
+    var decisionCount: UInt64 { decisions.reduce(0, &+) }
 
     /// Every decision count above zero.
     func forEachDecision(_ body: (_ store: Int?, _ reason: Reason, _ crossing: Bool, _ count: UInt64) -> Void) {
@@ -47,7 +57,7 @@ struct Counters: Sendable {
         }
     }
 
-    /// Makes room for more stores after a reload; counts stay with their positions.
+    /// Makes room for more stores after a reload; counts stay with their slots.
     mutating func grow(stores: Int) {
         let wanted = (stores + 1) * Self.reasons.count * 2
         if decisions.count < wanted {
@@ -69,30 +79,10 @@ struct Counters: Sendable {
         sealFailures += other.sealFailures
         misplaced += other.misplaced
         bytesReleased += other.bytesReleased
+        locateMicroseconds.add(other.locateMicroseconds)
+        recordMicroseconds.add(other.recordMicroseconds)
+        performMicroseconds.add(other.performMicroseconds)
         decisionMicroseconds.add(other.decisionMicroseconds)
         requestMicroseconds.add(other.requestMicroseconds)
-    }
-}
-
-/// A latency histogram with the bounds of Prometheus' conventions: 1-2.5-5 steps from 50 µs to 10 s.
-struct Histogram: Sendable {
-    static let boundsMicroseconds: [Int64] = [
-        50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-        5_000_000, 10_000_000,
-    ]
-
-    /// One more than there are bounds: the last counts what is above all of them.
-    private(set) var counts = [UInt64](repeating: 0, count: boundsMicroseconds.count + 1)
-    private(set) var sumMicroseconds: Int64 = 0
-
-    mutating func record(microseconds: Int64) {
-        let slot = Self.boundsMicroseconds.firstIndex { microseconds <= $0 } ?? Self.boundsMicroseconds.count
-        counts[slot] += 1
-        sumMicroseconds += microseconds
-    }
-
-    mutating func add(_ other: Histogram) {
-        for slot in counts.indices { counts[slot] += other.counts[slot] }
-        sumMicroseconds += other.sumMicroseconds
     }
 }

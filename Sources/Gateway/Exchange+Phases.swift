@@ -107,6 +107,8 @@ extension Exchange {
 
     private func locate(_ request: S3Request) {
         guard let store, let key = request.key else { return fail(.internalError) }
+        phaseMicroseconds = worker.monotonicMicroseconds()
+        isLocating = true
         store.store.locate(key, on: worker.loop) { [self] result in
             guard !isOver else { return }
             switch result {
@@ -149,6 +151,10 @@ extension Exchange {
     /// Hands the decision to the log; goes on in `decisionIsDurable`.
     func record(_ decision: Decision, at time: Timestamp) {
         self.decision = decision
+        let now = worker.monotonicMicroseconds()
+        if isLocating { worker.counters.locateMicroseconds.record(microseconds: now - phaseMicroseconds) }
+        isLocating = false
+        phaseMicroseconds = now
         let release = decision.isAllowed ? release(decision) : nil
         let evidence = zip(request?.tokens ?? [], presented).compactMap { token, reviewed in
             reviewed.token == nil ? nil : TokenEvidence(sha256: reviewed.sha256, bytes: token)
@@ -182,7 +188,9 @@ extension Exchange {
         guard !isOver else { return }
         isOver = true
         work = .none
-        worker.counters.requestMicroseconds.record(microseconds: worker.monotonicMicroseconds() - startedMicroseconds)
+        let now = worker.monotonicMicroseconds()
+        worker.counters.requestMicroseconds.record(microseconds: now - startedMicroseconds)
+        if index != nil { worker.counters.performMicroseconds.record(microseconds: now - phaseMicroseconds) }
         worker.counters.bytesReleased += bytesSent
         guard let index, decision?.isAllowed == true else { return }
         worker.port.complete(
@@ -193,7 +201,10 @@ extension Exchange {
 extension Exchange: DecisionWaiter {
     /// The decision is on disk, or never will be.
     func decisionIsDurable(_ durable: consuming DurableDecision) {
-        worker.counters.decisionMicroseconds.record(microseconds: worker.monotonicMicroseconds() - startedMicroseconds)
+        let now = worker.monotonicMicroseconds()
+        worker.counters.decisionMicroseconds.record(microseconds: now - startedMicroseconds)
+        worker.counters.recordMicroseconds.record(microseconds: now - phaseMicroseconds)
+        phaseMicroseconds = now
         switch consume durable {
         case .allowed(let permit):
             index = permit.index

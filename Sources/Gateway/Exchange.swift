@@ -33,6 +33,9 @@ final class Exchange {
     let arrival: Arrival
     let id = RequestID.next()
     let startedMicroseconds: Int64
+    /// When the phase in hand began: locate, record, perform.
+    var phaseMicroseconds: Int64 = 0
+    var isLocating = false
 
     var principal: Principal?
     var request: S3Request?

@@ -10,19 +10,26 @@ internal import TLS
 
 /// The running gateway: listeners, loops, log and stores of one process.
 package final class Gateway: Sendable {
-    private struct State {
+    struct State {
         var service: Service
+        var reloads = ReloadRecord()
         var listeners: [any Channel] = []
         var isStopping = false
     }
 
-    private let group: MultiThreadedEventLoopGroup
-    private let pool: NIOThreadPool
-    private let shared: Shared
-    private let workers: [NIOLoopBound<Worker>]
-    private let state: Mutex<State>
+    let group: MultiThreadedEventLoopGroup
+    let pool: NIOThreadPool
+    let shared: Shared
+    let workers: [NIOLoopBound<Worker>]
+    let state: Mutex<State>
+    /// What the process started with: some settings stay so until a restart.
+    let startedWith: Settings
+    let rate = DecisionRate()
+    let condition = Condition()
+    /// Tells whether every thread is alive.
+    package let heartbeat: Heartbeat
     private let version: String
-    private let witnesses: Witnesses
+    let witnesses: Witnesses
 
     /// What only the process knows.
     package struct Identity: Sendable {
@@ -56,16 +63,19 @@ package final class Gateway: Sendable {
 
     /// Opens log and stores, and listens.
     /// - Parameters:
+    ///   - activated: listening sockets that the service manager handed over.
     ///   - follower: told of every durable entry.
     ///   - report: takes a line for the journal.
     package static func start(
-        _ settings: Settings, identity: Identity, follower: (any LogFollower)?,
+        _ settings: Settings, identity: Identity, activated: [ActivatedSocket], follower: (any LogFollower)?,
         report: @escaping @Sendable (String) -> Void
     ) throws(GatewayError) -> Gateway {
         _ = try tlsContext(settings, wallClockSeconds())
+        let plan = try ListenPlan(settings.gateway, activated: activated)
         let signers = try signers(settings)
         let pool = NIOThreadPool(numberOfThreads: Limits.fileThreads)
-        pool.start()
+        // By these names operators find them in /proc/PID/task.
+        pool._start(threadNamePrefix: "file-")
         let count = settings.gateway.eventLoops == 0 ? System.coreCount : settings.gateway.eventLoops
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let witnesses = try Witnesses(settings, group: group, pool: pool, report: report)
@@ -94,7 +104,7 @@ package final class Gateway: Sendable {
             service: service, log: log, group: group, pool: pool, witnesses: witnesses, version: identity.version,
             report: report)
         do throws(GatewayError) {
-            try gateway.listen(settings)
+            try gateway.listen(plan)
         } catch {
             log.close { witnesses.finish($0) }
             throw error
@@ -110,11 +120,13 @@ package final class Gateway: Sendable {
         self.pool = pool
         self.witnesses = witnesses
         self.version = version
+        startedWith = service.settings
         let shared = Shared(log: log, pool: pool, report: report)
         self.shared = shared
         state = Mutex(State(service: service))
-        workers = group.makeIterator().map { loop in
+        workers = group.makeIterator().enumerated().map { number, loop in
             let made = loop.submit { () throws -> NIOLoopBound<Worker> in
+                CurrentThread.name = "loop-\(number)"
                 let tls = try TLSContext(service.tls, nowSeconds: wallClockSeconds())
                 let box = WorkerBox()
                 let port = log.makePort {
@@ -133,7 +145,10 @@ package final class Gateway: Sendable {
             }
             return worker
         }
+        heartbeat = Heartbeat(loops: workers.map(\.eventLoop), pool: pool, log: log)
         scheduleAggregates()
+        condition.look(service)
+        scheduleLooks()
     }
 
     /// Once a minute, what strangers and flooding principals did.
@@ -144,7 +159,15 @@ package final class Gateway: Sendable {
         }
     }
 
-    private static func tlsContext(_ settings: Settings, _ now: Int64) throws(GatewayError) -> TLSContext {
+    private func scheduleLooks() {
+        let interval = TimeAmount.seconds(Condition.intervalSeconds)
+        group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
+            guard let self else { return }
+            condition.look({ self.currentService }, on: pool)
+        }
+    }
+
+    static func tlsContext(_ settings: Settings, _ now: Int64) throws(GatewayError) -> TLSContext {
         do throws(TLSConfigurationError) {
             return try TLSContext(
                 TLSConfiguration(
@@ -184,131 +207,13 @@ package final class Gateway: Sendable {
         return signers
     }
 
-    // MARK: - Listening
-
-    private func listen(_ settings: Settings) throws(GatewayError) {
-        for (index, address) in settings.gateway.listen.enumerated() {
-            try listen(on: address, key: "gateway.listen[\(index)]") { [self] channel, worker in
-                let connection = Connection(worker: worker, address: Address(channel.remoteAddress) ?? Address(ipv4: 0))
-                try channel.pipeline.syncOperations.addHandlers([
-                    TLSHandler(worker.tls, gate: shared.handshakes), connection,
-                ])
-            }
-        }
-        let desk = OperatorsDesk(gateway: self)
-        if let address = settings.gateway.operatorsListen {
-            try listen(on: address, key: "gateway.operators_listen") { [self] channel, worker in
-                let address = Address(channel.remoteAddress) ?? Address(ipv4: 0)
-                let connection = OperatorsConnection(worker: worker, address: address)
-                try channel.pipeline.syncOperations.addHandlers([
-                    TLSHandler(worker.tls, gate: shared.handshakes), connection, desk.handler(connection.principal),
-                ])
-            }
-        }
-        if let path = settings.gateway.operatorsSocket { try listen(onSocket: path, desk) }
-    }
-
-    private func bootstrap(autoRead: Bool, _ setUp: @escaping @Sendable (any Channel, Worker) throws -> Void)
-        -> ServerBootstrap
-    {
-        ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.autoRead, value: autoRead)
-            .childChannelInitializer { [workers] channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let worker = workers.first(where: { $0.eventLoop === channel.eventLoop })?.value else {
-                        return
-                    }
-                    try setUp(channel, worker)
-                }
-            }
-    }
-
-    private func listen(
-        on address: ListenAddress, key: String, _ setUp: @escaping @Sendable (any Channel, Worker) throws -> Void
-    ) throws(GatewayError) {
-        do {
-            let channel = try bootstrap(autoRead: false, setUp)
-                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .childChannelOption(.maxMessagesPerRead, value: 1)
-                .childChannelOption(
-                    .recvAllocator,
-                    value: AdaptiveRecvByteBufferAllocator(
-                        minimum: Limits.receiveBytesMin, initial: Limits.receiveBytesMin,
-                        maximum: Limits.receiveBytesMax)
-                )
-                .bind(host: address.host, port: address.port).wait()
-            state.withLock { $0.listeners.append(channel) }
-        } catch let error as IOError {
-            throw .listen(
-                "\(key): \(address): \(error.errnoCode == 98 ? "the address is in use by another process" : "\(error)")"
-            )
-        } catch {
-            throw .listen("\(key): \(address): \(error)")
-        }
-    }
-
-    private func listen(onSocket path: String, _ desk: OperatorsDesk) throws(GatewayError) {
-        do {
-            let channel = try bootstrap(autoRead: true) { channel, _ in
-                try channel.pipeline.syncOperations.addHandler(desk.handler { nil })
-            }.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).wait()
-            state.withLock { $0.listeners.append(channel) }
-        } catch {
-            throw .listen("gateway.operators_socket: \(path): \(error)")
-        }
-    }
-
-    /// Where it listens, for the journal.
-    package var addresses: [String] {
-        state.withLock { $0.listeners.compactMap { $0.localAddress.map(Self.text) } }
-    }
-
-    private static func text(_ address: SocketAddress) -> String {
-        switch address {
-        case .v4, .v6:
-            let host = address.ipAddress ?? "?"
-            return "\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
-        case .unixDomainSocket: return address.pathname ?? "?"
-        }
-    }
-
-    // MARK: - Reload
-
-    /// Swaps the settings whole, or not at all.
-    package func reload(_ settings: Settings) throws(GatewayError) {
-        let now = wallClockSeconds()
-        _ = try Self.tlsContext(settings, now)
-        let before = state.withLock { $0.service }
-        let service = try Service(settings, pool: pool, reusing: before)
-        do throws(LogError) { try shared.log.keepPolicy(service.policyDigest, settings.policy) } catch {
-            throw .log(error)
-        }
-        for worker in workers {
-            let adopted = worker.eventLoop.submit {
-                worker.value.adopt(service, tls: try TLSContext(service.tls, nowSeconds: now))
-            }
-            do { try adopted.wait() } catch { throw .tls("tls: \(error)") }
-        }
-        state.withLock { $0.service = service }
-        shared.log.record(
-            EventEntry(gateway: service.name, name: "reload", members: [("policy", .text(service.policy))]))
-    }
-
-    /// A reload that was not taken is an event too.
-    package func reloadFailed(_ why: String) {
-        let name = state.withLock { $0.service.name }
-        shared.log.record(
-            EventEntry(gateway: name, name: "reload-failed", members: [("why", .text(String(why.prefix(2000))))]))
-    }
-
     package var settings: Settings { state.withLock { $0.service.settings } }
 
     // MARK: - Stop
 
     /// Takes no new connection, finishes what is in hand within the bound, and closes the log over all that was answered.
-    package func stop() {
+    /// - Parameter whileWaiting: called now and then until what is in hand is finished.
+    package func stop(whileWaiting: () -> Void = {}) {
         let (listeners, seconds) = state.withLock { state in
             state.isStopping = true
             return (state.listeners, state.service.settings.gateway.stopTimeoutSeconds)
@@ -316,7 +221,10 @@ package final class Gateway: Sendable {
         for listener in listeners { try? listener.close().wait() }
         for worker in workers { worker.eventLoop.execute { worker.value.stop() } }
         let deadline = NIODeadline.now() + .seconds(Int64(seconds))
-        while NIODeadline.now() < deadline, !isIdle { sleepMilliseconds(10) }
+        while NIODeadline.now() < deadline, !isIdle {
+            whileWaiting()
+            sleepMilliseconds(10)
+        }
         for worker in workers { try? worker.eventLoop.submit { worker.value.abort() }.wait() }
         let name = state.withLock { $0.service.name }
         for event in shared.aggregates.takeEvents(name) { shared.log.record(event) }
@@ -330,19 +238,6 @@ package final class Gateway: Sendable {
     }
 
     // MARK: - Seen
-
-    /// One line for systemd's STATUS.
-    package var statusLine: String {
-        let log = shared.log.status
-        if let why = log.closedBecause { return "THE LOG IS CLOSED, every request is answered 503: \(why)" }
-        if let why = log.suspendedBecause { return "SUSPENDED, every request is answered 503: \(why)" }
-        let stores = settings.stores.count
-        let asked = witnesses.reports
-        let cosigning = asked.isEmpty ? "" : ", \(asked.count(where: \.isFresh)) of \(asked.count) witnesses"
-        return
-            "serving \(stores) store\(stores == 1 ? "" : "s"), \(log.durableSize) entries, checkpoint \(log.checkpointAgeMilliseconds / 1000)s ago"
-            + cosigning
-    }
 
     /// The last checkpoint as one line, for a journal that nobody rewrites; nil where witnesses do that.
     package var checkpointLine: String? {
@@ -361,7 +256,7 @@ package final class Gateway: Sendable {
 
     /// All loops' counters together.
     func counters(on loop: any EventLoop, _ done: @escaping @Sendable (Counters) -> Void) {
-        let stores = currentService.stores.count
+        let stores = currentService.buckets.count
         let each = workers.map { worker in worker.eventLoop.submit { worker.value.snapshot() } }
         EventLoopFuture.whenAllSucceed(each, on: loop).whenSuccess { all in
             var sum = Counters(stores: stores)
@@ -378,7 +273,7 @@ private final class WorkerBox: @unchecked Sendable {
 
 /// The log that witnesses are asked about: it is opened after them, and tells of its first checkpoints before its opener has it.
 private final class WitnessedLog: Sendable {
-    private let witnesses: Witnesses
+    let witnesses: Witnesses
     private let log = Mutex<DecisionLog?>(nil)
 
     init(_ witnesses: Witnesses) { self.witnesses = witnesses }

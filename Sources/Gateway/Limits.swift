@@ -20,6 +20,8 @@ enum Limits {
     static let idleSecondsMax: Int64 = 300
     /// A request head must be whole within this time of its first byte.
     static let headSecondsMax: Int64 = 20
+    /// How long an idle connection may still bring a request once the service stops.
+    static let lastRequestSecondsMax: Int64 = 1
     /// Foreign overwrites answered to one principal in a minute before its foreign writes are suspended (DESIGN 3.7).
     static let foreignOverwritesPerMinuteMax = 10
     /// Networks of strangers that are counted apart in one minute; beyond it they are counted together.

@@ -1,3 +1,4 @@
+internal import DecisionLog
 internal import Residency
 
 /// Writes the Prometheus text format (version 0.0.4). No label holds a mailbox, an object or a secret.
@@ -64,7 +65,7 @@ struct MetricsText {
 
 extension MetricsText {
     /// What the event loops counted.
-    mutating func add(_ counters: Counters, stores: [String]) {
+    mutating func add(_ counters: Counters, buckets: [String]) {
         describe(
             "bailiwick_decisions_total", "counter",
             "Decisions, by outcome, reason, store and whether a border was crossed.")
@@ -73,7 +74,7 @@ extension MetricsText {
                 "bailiwick_decisions_total",
                 [
                     ("outcome", reason.allows ? "allow" : "refuse"), ("reason", reason.rawValue),
-                    ("store", store.map { stores.indices.contains($0) ? stores[$0] : "" } ?? ""),
+                    ("store", store.map { buckets.indices.contains($0) ? buckets[$0] : "" } ?? ""),
                     ("crossing", crossing ? "true" : "false"),
                 ], count)
         }
@@ -95,8 +96,14 @@ extension MetricsText {
             "bailiwick_misplaced_total", "Decisions on objects that lie in another datacenter than their tag names.",
             counters.misplaced)
         counter("bailiwick_released_bytes_total", "Bytes of objects that were sent.", counters.bytesReleased)
-        describe("bailiwick_phase_seconds", "histogram", "Time from a request's head, by phase.")
-        histogram("bailiwick_phase_seconds", [("phase", "decision")], counters.decisionMicroseconds)
-        histogram("bailiwick_phase_seconds", [("phase", "request")], counters.requestMicroseconds)
+        describe(
+            "bailiwick_phase_seconds", "histogram",
+            "Time by phase: locate, record (until durable), perform; decision is from the head until durable, request the whole."
+        )
+        for (phase, times) in [
+            ("locate", counters.locateMicroseconds), ("record", counters.recordMicroseconds),
+            ("perform", counters.performMicroseconds), ("decision", counters.decisionMicroseconds),
+            ("request", counters.requestMicroseconds),
+        ] { histogram("bailiwick_phase_seconds", [("phase", phase)], times) }
     }
 }

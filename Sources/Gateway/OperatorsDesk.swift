@@ -42,74 +42,20 @@ final class OperatorsDesk: Sendable {
 
     /// Each check by name, with why not.
     private func ready() -> WholeAnswer {
-        let log = gateway.log.status
-        let checks: [(String, String?)] = [
-            ("log", log.closedBecause), ("witnesses", witnessProblem),
-            ("listening", gateway.isStopping ? "stopping" : nil),
-            (
-                "checkpoint",
-                log.checkpointAgeMilliseconds > 60_000 && log.checkpointSize < log.durableSize
-                    ? "the last one is \(log.checkpointAgeMilliseconds / 1000) s old" : nil
-            ),
-        ]
-        let text = checks.map { "\($0.0): \($0.1.map { "NOT OK: \($0)" } ?? "ok")\n" }.joined()
-        let warning = gateway.witnessReports.all.isEmpty ? "warning: no witnesses are configured\n" : ""
-        return .text(checks.contains { $0.1 != nil } ? 503 : 200, text + warning)
-    }
-
-    /// Why there is no quorum.
-    private var witnessProblem: String? {
-        let (all, quorum) = gateway.witnessReports
-        let fresh = all.count(where: \.isFresh)
-        guard fresh < quorum else { return nil }
-        let problems = all.compactMap { witness in witness.problem.map { "\(witness.name): \($0)" } }
-        return (["\(fresh) of \(all.count) cosign, the quorum is \(quorum)"] + problems).joined(separator: "; ")
+        let readiness = Readiness(gateway, nowSeconds: nowSeconds())
+        return .text(readiness.isReady ? 200 : 503, readiness.text)
     }
 
     private func metrics(on loop: any EventLoop, _ done: @escaping @Sendable (WholeAnswer) -> Void) {
-        let log = gateway.log.status
-        let stores = gateway.currentService.stores.map(\.policy.bucket.text)
-        let (version, policy) = (gateway.currentVersion, gateway.currentService.policy)
+        let gateway = gateway
+        let now = nowSeconds()
         gateway.counters(on: loop) { counters in
             var text = MetricsText()
-            text.add(counters, stores: stores)
-            text.gauge("bailiwick_log_open", "1 while decisions can be recorded.", log.closedBecause == nil ? 1 : 0)
-            text.counter("bailiwick_log_entries_total", "Entries on disk.", log.durableSize)
-            text.counter("bailiwick_log_commits_total", "Groups written to the write-ahead log.", log.groups)
-            text.describe("bailiwick_log_commit_seconds_total", "counter", "Time spent in durable writes.")
-            text.sample("bailiwick_log_commit_seconds_total", [], MetricsText.seconds(log.commitMicrosecondsSum))
-            text.gauge("bailiwick_log_minimum_index", "Entries before it were pruned.", log.minimumIndex)
-            text.gauge(
-                "bailiwick_log_checkpoint_size", "Entries that the published checkpoint covers.", log.checkpointSize)
-            text.gauge(
-                "bailiwick_log_checkpoint_age_seconds", "Age of the published checkpoint.",
-                MetricsText.seconds(log.checkpointAgeMilliseconds * 1000))
-            self.witnesses(&text)
-            if let missed = log.missedByFollower {
-                text.counter("bailiwick_journal_missed_total", "Entries that the journal could not take.", missed)
-            }
-            text.describe("bailiwick_build_info", "gauge", "Version and settings snapshot.")
-            text.sample("bailiwick_build_info", [("version", version), ("policy", policy)], 1)
+            text.add(counters, buckets: gateway.currentService.buckets.map(\.text))
+            text.add(gateway, nowSeconds: now)
             var answer = WholeAnswer.text(200, text.text)
             answer.contentType = "text/plain; version=0.0.4; charset=utf-8"
             done(answer)
-        }
-    }
-
-    private func witnesses(_ text: inout MetricsText) {
-        let (all, quorum) = gateway.witnessReports
-        text.gauge("bailiwick_witness_quorum", "Witnesses that must cosign; 0 for none.", UInt64(quorum))
-        text.gauge(
-            "bailiwick_witnesses_cosigning", "Witnesses that cosigned a checkpoint in the last 15 s.",
-            UInt64(all.count(where: \.isFresh)))
-        guard !all.isEmpty else { return }
-        text.describe("bailiwick_witness_cosigned_size", "gauge", "Entries that the witness has cosigned.")
-        for one in all {
-            text.sample("bailiwick_witness_cosigned_size", [("witness", one.name)], Int64(clamping: one.cosignedSize))
-        }
-        text.describe("bailiwick_witness_failures_total", "counter", "Questions that brought no cosignature.")
-        for one in all {
-            text.sample("bailiwick_witness_failures_total", [("witness", one.name)], Int64(clamping: one.failures))
         }
     }
 
@@ -196,8 +142,13 @@ final class OperatorsDesk: Sendable {
             return true
         }
         let options = ScanOptions(
-            readsContent: request["content"]?.bool ?? false, adopts: adopts ? adopt : nil, finding: { findings.add($0) }
-        )
+            readsContent: request["content"]?.bool ?? false, adopts: adopts ? adopt : nil,
+            finding: { findings.add($0) },
+            progress: { [gateway] _ in
+                // A walk may take longer than the watchdog's period.
+                gateway.heartbeat.passed()
+                return true
+            })
         store.store.scan(options, on: loop) { result in
             switch result {
             case .success(let summary):

@@ -18,6 +18,12 @@ final class Service: Sendable {
     let tls: TLSConfiguration
     /// In the order of the settings.
     let stores: [ServedStore]
+    /// Every bucket that this process has served, in the order in which it met them: counters keep to it whatever a reload brings.
+    let buckets: [BucketName]
+    /// When what it is made of runs out.
+    let expiries: Expiries
+    /// Tells this snapshot from every other one of the process.
+    let generation: UInt64
     private let storesByBucket: [BucketName: ServedStore]
     private let principalsByURI: [String: Principal]
     private let principalsByFingerprint: [[UInt8]: Principal]
@@ -45,15 +51,22 @@ final class Service: Sendable {
             authorities: settings.tls.clientAuthorities, revocationLists: settings.tls.revocationLists,
             peerCertificates: settings.tls.requiresClientCertificate ? .required : .optional,
             minimumVersion: settings.tls.allowsTLS12 ? .tls12 : .tls13, ticketKeys: randomBytes(80))
+        expiries = Expiries(settings)
+        generation = (previous?.generation ?? 0) + 1
         let keyring = try Self.keyring(settings)
         var stores: [ServedStore] = []
+        var buckets = previous?.buckets ?? []
         for (position, store) in settings.stores.enumerated() {
+            if !buckets.contains(store.bucket) { buckets.append(store.bucket) }
             stores.append(
                 try ServedStore(
-                    store, position: position, settings: settings, keyring: keyring, pool: pool,
-                    reusing: previous?.storesByBucket[store.bucket]))
+                    store, position: position, slot: buckets.firstIndex(of: store.bucket) ?? 0, settings: settings,
+                    keyring: keyring, pool: pool,
+                    // By the folder, whose lock it holds: the bucket may have another name now.
+                    reusing: previous?.stores.first { $0.policy.path == store.path }))
         }
         self.stores = stores
+        self.buckets = buckets
         storesByBucket = Dictionary(stores.map { ($0.policy.bucket, $0) }) { first, _ in first }
         var byURI: [String: Principal] = [:]
         var byFingerprint: [[UInt8]: Principal] = [:]
@@ -122,18 +135,19 @@ final class Principal: Sendable {
 /// One configured store, open.
 final class ServedStore: Sendable {
     let policy: StoreSettings
-    /// Its place among the stores of its snapshot, for counters.
+    /// Its place among the buckets that the process has served, for counters.
     let position: Int
     let store: any Store
     private let directory: DirectoryStore
     let pseudonyms: Pseudonymizer
 
     init(
-        _ settings: StoreSettings, position: Int, settings all: Settings, keyring: SealKeyring, pool: NIOThreadPool,
+        _ settings: StoreSettings, position: Int, slot: Int, settings all: Settings, keyring: SealKeyring,
+        pool: NIOThreadPool,
         reusing previous: ServedStore?
     ) throws(GatewayError) {
         policy = settings
-        self.position = position
+        self.position = slot
         guard let rule = MailboxRule(settings.mailbox) else {
             throw .key("store[\(position)].mailbox: \"\(settings.mailbox)\" is no rule such as \"{mailbox}/**\"")
         }

@@ -48,7 +48,7 @@ final class Worker {
         self.service = service
         self.tls = tls
         self.port = port
-        counters = Counters(stores: service.stores.count)
+        counters = Counters(stores: service.buckets.count)
     }
 
     /// Memory for a head: one is made at a time.
@@ -82,7 +82,7 @@ final class Worker {
         earlierTokenHits += tokens.hits
         earlierTokenMisses += tokens.misses
         tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
-        counters.grow(stores: service.stores.count)
+        counters.grow(stores: service.buckets.count)
     }
 
     /// The counters as they are now.
@@ -107,6 +107,7 @@ final class Worker {
         connections[ObjectIdentifier(connection)] = connection
         counters.openConnections += 1
         counters.acceptedConnections += 1
+        if isStopping { connection.finish() }
         sweepLater()
     }
 
@@ -114,7 +115,7 @@ final class Worker {
         if connections.removeValue(forKey: ObjectIdentifier(connection)) != nil { counters.openConnections -= 1 }
     }
 
-    /// Idle connections close now, busy ones after the answer in hand.
+    /// Idle connections close soon, busy ones after the answer in hand.
     func stop() {
         isStopping = true
         for connection in Array(connections.values) { connection.finish() }

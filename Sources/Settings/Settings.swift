@@ -15,6 +15,9 @@ package struct Settings: Sendable {
     package let networks: NetworkTable<Place>
     /// The snapshot in canonical form, without a secret: its SHA-256 is an entry's `policy`.
     package let policy: [UInt8]
+    /// The paths of what others renew while the daemon runs: the certificate and its key, authorities, revocation lists, key sets and
+    /// the issuers' lists.
+    package let renewedFiles: [String]
     /// What an operator should know and may mean.
     package let warnings: [String]
 
@@ -33,6 +36,8 @@ package struct GatewaySettings: Sendable {
     package let stopTimeoutSeconds: Int
     /// 0: one for each core.
     package let eventLoops: Int
+    /// Are the files that others renew read again when they change?
+    package let watchesFiles: Bool
 }
 
 /// Where to listen.
@@ -59,6 +64,8 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
 
 package struct TLSSettings: Sendable {
     package let certificatePath: String
+    /// All that are named in the table, in its order.
+    package let paths: [String]
     package let certificate: [UInt8]
     package let privateKey: [UInt8]
     package let clientAuthorities: [UInt8]

@@ -8,6 +8,8 @@ struct LoadedIssuer {
     let keySet: [UInt8]
     let revocations: [UInt8]?
     let denyList: [UInt8]?
+    /// The files that it was read from.
+    let paths: [String]
 }
 
 // Who issues authorizations, and who calls.
@@ -34,12 +36,13 @@ extension SettingsLoader {
             let instruments = readInstruments(section)
             let revocations = section.string("revocations") == nil ? nil : section.file("revocations")
             let denied = readDenyList(section, issuer: id)
+            let paths = ["keys", "revocations", "deny_list"].compactMap(section.string)
             section.finish()
             guard let id, let keySet else { return nil }
             return issuer(
                 section, id: id, codes: codes, keySet: keySet, hours: hours, prefixes: prefixes,
                 instruments: instruments,
-                revocations: revocations, denied: denied)
+                revocations: revocations, denied: denied, paths: paths)
         }
     }
 
@@ -62,7 +65,7 @@ extension SettingsLoader {
 
     private func issuer(
         _ section: Section, id: String, codes: [Jurisdiction], keySet: [UInt8], hours: Int, prefixes: Bool,
-        instruments: [(name: String, data: DataClasses)]?, revocations: [UInt8]?, denied: [UInt8]?
+        instruments: [(name: String, data: DataClasses)]?, revocations: [UInt8]?, denied: [UInt8]?, paths: [String]
     ) -> LoadedIssuer? {
         let keys: KeySet
         do throws(KeySetError) { keys = try KeySet(parsing: keySet) } catch {
@@ -86,7 +89,7 @@ extension SettingsLoader {
         let issuer = Issuer(
             id: id, jurisdictions: Set(codes), keys: keys, lifetimeHoursMax: Int64(hours), allowsPrefixes: prefixes,
             instruments: instruments.map { Instruments($0) } ?? .defaults, revocations: list, denied: deniedTokens)
-        return LoadedIssuer(issuer: issuer, keySet: keySet, revocations: revocations, denyList: denied)
+        return LoadedIssuer(issuer: issuer, keySet: keySet, revocations: revocations, denyList: denied, paths: paths)
     }
 
     private func readInstruments(_ section: Section) -> [(name: String, data: DataClasses)]? {

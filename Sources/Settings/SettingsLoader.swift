@@ -62,6 +62,7 @@ struct SettingsLoader {
         return Settings(
             gateway: gateway, tls: tls, datacenters: datacenters, areas: areas, stores: stores, issuers: registry,
             principals: principals, log: log, networks: networks, policy: policy,
+            renewedFiles: (tls.paths + issuers.flatMap(\.paths)).filter { !$0.hasPrefix("credential:") },
             warnings: warnings(gateway.place, areas, stores))
     }
 
@@ -96,6 +97,7 @@ struct SettingsLoader {
         let considers = section.choice("location", [("network", true), ("off", false)], default: true)
         let timeout = section.integer("stop_timeout_seconds", default: 30, in: 1...3600)
         let loops = section.integer("event_loops", default: 0, in: 0...256)
+        let watches = section.bool("watch_files", default: false)
         if section.has("domain") {
             section.problem("domain", "virtual-host style is not built yet: leave it out and use path style")
         }
@@ -103,7 +105,8 @@ struct SettingsLoader {
         guard let name, let place else { return nil }
         return GatewaySettings(
             name: name, place: place, listen: listen, operatorsListen: operators, operatorsSocket: socket,
-            considersLocation: considers, stopTimeoutSeconds: timeout, eventLoops: loops)
+            considersLocation: considers, stopTimeoutSeconds: timeout, eventLoops: loops,
+            watchesFiles: watches)
     }
 
     private func listen(_ section: Section, _ key: String, _ text: String) -> ListenAddress? {
@@ -127,12 +130,16 @@ struct SettingsLoader {
         let lists = section.strings("revocation_lists").enumerated().compactMap { index, path in
             section.file(path, for: "revocation_lists[\(index)]", isPrivate: false)
         }
+        let paths =
+            ["certificate", "private_key", "client_authorities"].compactMap(section.string)
+            + section.strings("revocation_lists")
         let required = section.choice("client_certificates", [("required", true), ("optional", false)], default: true)
         let allows12 = section.choice("minimum_version", [("1.3", false), ("1.2", true)], default: false)
         section.finish()
         guard let path, let certificate, let key, let authorities else { return nil }
         return TLSSettings(
-            certificatePath: path, certificate: certificate, privateKey: key, clientAuthorities: authorities,
+            certificatePath: path, paths: paths, certificate: certificate, privateKey: key,
+            clientAuthorities: authorities,
             revocationLists: lists, requiresClientCertificate: required, allowsTLS12: allows12)
     }
 

@@ -54,6 +54,9 @@ package protocol Store: Sendable {
         _ key: ObjectKey, at time: Timestamp, on loop: any EventLoop,
         _ done: @escaping (Result<ResealOutcome, StoreError>) -> Void)
 
+    /// Is it there, and how full is it? May wait for a disk or a network: not for an event loop.
+    func condition() -> StoreCondition
+
     /// Walks the whole store. Releases no object: tells keys and what is wrong with them, to operators.
     func scan(
         _ options: ScanOptions, on loop: any EventLoop, _ done: @escaping (Result<ScanSummary, StoreError>) -> Void)

@@ -91,4 +91,9 @@ package struct IssuerRegistry: Sendable {
     private init(issuers: [JSONString: Issuer]) { self.issuers = issuers }
 
     package subscript(_ id: JSONString) -> Issuer? { issuers[id] }
+
+    /// All of them, in the order of their ids' bytes.
+    package var all: [Issuer] {
+        issuers.values.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
+    }
 }

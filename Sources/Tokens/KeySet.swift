@@ -7,6 +7,9 @@ package struct KeySet: Sendable {
     /// In the file's order.
     package let keyIDs: [JSONString]
     private let keys: [JSONString: PublicKey]
+    /// When keys are to be replaced, unix seconds, where their `exp` says so (OpenID Federation 1.0, section 8.7.2). It reminds; what
+    /// ends a key is that the file does not hold it any more.
+    package let expiries: [(keyID: JSONString, seconds: Int64)]
 
     /// The key of that `kid`, compared as bytes.
     package subscript(_ keyID: JSONString) -> PublicKey? { keys[keyID] }
@@ -23,6 +26,7 @@ package struct KeySet: Sendable {
         }
         var keys: [JSONString: PublicKey] = [:]
         var keyIDs: [JSONString] = []
+        var expiries: [(keyID: JSONString, seconds: Int64)] = []
         for (index, element) in list.enumerated() {
             guard let members = element.object else {
                 throw .member(key: index, name: "(whole)", expected: "an object")
@@ -38,9 +42,11 @@ package struct KeySet: Sendable {
                 throw .member(key: index, name: "kid", expected: "one that no key before it has")
             }
             keyIDs.append(keyID)
+            if let seconds = members["exp"]?.integer { expiries.append((keyID, seconds)) }
         }
         self.keys = keys
         self.keyIDs = keyIDs
+        self.expiries = expiries
     }
 }
 

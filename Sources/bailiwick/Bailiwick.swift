@@ -8,6 +8,6 @@ struct Bailiwick: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             KeysCommand.self, TokenCommand.self, ExplainCommand.self, TagsCommand.self, LogCommand.self,
-            WitnessCommand.self,
+            WitnessCommand.self, DoctorCommand.self,
         ])
 }

@@ -33,28 +33,36 @@ struct Bailiwickd: ParsableCommand {
         Signal.block()
         let settings = try load()
         if check { return try checkOnly(settings) }
+        let files = FileWatch(settings)
         for warning in settings.warnings { Journal.warning("warning: \(warning)") }
+        let sockets = try activatedSockets()
         let export = Journal.isJournal ? JournalExport() : nil
         let gateway: Gateway
         do throws(GatewayError) {
             gateway = try Gateway.start(
-                settings, identity: .init(version: Self.version, binary: Self.binaryDigest()), follower: export,
-                report: { Journal.error($0) })
+                settings, identity: .init(version: Self.version, binary: Self.binaryDigest()), activated: sockets,
+                follower: export, report: { Journal.error($0) })
         } catch {
             Journal.error("\(config): \(error)")
             throw ExitCode(error.isDamage ? 2 : 1)
         }
         Journal.notice("\(settings.gateway.name) listens on \(gateway.addresses.joined(separator: ", "))")
         Systemd.ready(status: gateway.statusLine)
-        steer(gateway)
-        Systemd.stopping()
-        gateway.stop()
+        var steering = Steering(gateway, config: config, files: files)
+        steering.run()
         export?.finish()
         Journal.notice("stopped")
     }
 
     private func load() throws -> Settings {
         do throws(SettingsError) { return try Settings.load(path: config) } catch {
+            Journal.error(error.description)
+            throw ExitCode(1)
+        }
+    }
+
+    private func activatedSockets() throws -> [ActivatedSocket] {
+        do throws(SocketActivation.Failure) { return try SocketActivation.take() } catch {
             Journal.error(error.description)
             throw ExitCode(1)
         }
@@ -69,34 +77,6 @@ struct Bailiwickd: ParsableCommand {
         print(
             "\(config): the settings are good: \(settings.stores.count) store(s), \(settings.principals.count) principal(s)"
         )
-    }
-
-    /// Until it is told to stop.
-    private func steer(_ gateway: Gateway) {
-        var minute = 0
-        while true {
-            minute += 1
-            if minute % 60 == 1, let line = gateway.checkpointLine { Journal.notice(line) }
-            switch Signal.next(withinSeconds: 1) {
-            case .stop: return
-            case .reload: reload(gateway)
-            case nil: Systemd.status(gateway.statusLine)
-            }
-        }
-    }
-
-    private func reload(_ gateway: Gateway) {
-        Systemd.reloading()
-        do {
-            let settings = try Settings.load(path: config, previous: gateway.settings)
-            try gateway.reload(settings)
-            for warning in settings.warnings { Journal.warning("warning: \(warning)") }
-            Journal.notice("settings reloaded")
-        } catch {
-            Journal.error("the settings are NOT reloaded, the old ones stay in force: \(error)")
-            gateway.reloadFailed("\(error)")
-        }
-        Systemd.ready(status: gateway.statusLine)
     }
 
     /// SHA-256 of the running binary.

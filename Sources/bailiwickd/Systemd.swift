@@ -17,8 +17,13 @@ enum Systemd {
 
     static func status(_ text: String) { notify("STATUS=\(text)") }
 
-    /// Feeds the watchdog.
-    static func watchdog() { notify("WATCHDOG=1") }
+    static func feedWatchdog() { notify("WATCHDOG=1") }
+
+    /// The period within which the watchdog wants to be fed; nil when nobody watches this process (sd_watchdog_enabled(3)).
+    static var watchdogMicroseconds: UInt64? {
+        var microseconds: UInt64 = 0
+        return unsafe sd_watchdog_enabled(0, &microseconds) > 0 ? microseconds : nil
+    }
 
     private static func notify(_ state: String) {
         _ = unsafe sd_notify(0, state)
@@ -36,10 +41,11 @@ enum Signal {
         _ = signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Waits for the next one, at most `seconds`; nil when none came.
-    static func next(withinSeconds seconds: Int) -> Signal? {
+    /// Waits for the next one, at most so long; nil when none came.
+    static func next(withinMilliseconds milliseconds: Int64) -> Signal? {
         var signals = set()
-        var timeout = timespec(tv_sec: seconds, tv_nsec: 0)
+        var timeout = timespec(
+            tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
         switch unsafe sigtimedwait(&signals, nil, &timeout) {
         case SIGTERM, SIGINT: return .stop
         case SIGHUP: return .reload

@@ -75,7 +75,7 @@ import Testing
         daemon.signal(SIGHUP)
         try waitForReloads(daemon, 2)
         #expect(try client.ask() == before)
-        try revoke("dub1-support", in: world)
+        try world.revoke("dub1-support")
         daemon.signal(SIGHUP)
         try waitForReloads(daemon, 3)
         #expect(try client.ask().hasPrefix("403 "))
@@ -177,28 +177,6 @@ import Testing
         while daemon.output.components(separatedBy: "settings reloaded").count <= count {
             guard Date() < deadline else { throw TestFailure("reload \(count) did not happen: \(daemon.output)") }
             usleep(5000)
-        }
-    }
-
-    /// Puts a fresh revocation list with one more certificate where the settings name it.
-    private func revoke(_ name: String, in world: World) throws {
-        let pki = world.folder("pki")
-        try world.folder.write(
-            "ca.conf",
-            """
-            [ca]
-            default_ca = a
-            [a]
-            database = \(world.folder("ca.index"))
-            certificate = \(pki)/clients-ca.crt
-            private_key = \(pki)/clients-ca.key
-            default_md = sha256
-            default_crl_days = 30
-            """)
-        try world.folder.write("ca.index", "")
-        for arguments in [["-revoke", "\(pki)/\(name).crt"], ["-gencrl", "-out", "\(pki)/clients.crl"]] {
-            let result = try run(["openssl", "ca", "-config", world.folder("ca.conf")] + arguments)
-            guard result.status == 0 else { throw TestFailure(result.errors) }
         }
     }
 }

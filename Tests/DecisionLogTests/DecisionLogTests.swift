@@ -123,6 +123,41 @@ import Testing
         }
     }
 
+    /// Two loops may call for one group: for the later call nothing is left.
+    @Test func aWriterThatIsCalledForNothingGoesOn() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        for count in UInt64(1)...20 {
+            log.wakeWriter()
+            try expectPulse(of: log)
+            log.record(EventEntry(gateway: LogTests.gateway, name: "reload"))
+            try waitUntil { log.status.durableSize == 1 + count }
+        }
+        log.close()
+    }
+
+    /// Each of the log's threads passes a token when it is asked, idle or not; a log that failed closed is asked for none.
+    @Test func theThreadsPassATokenAndAClosedLogOwesNone() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        try expectPulse(of: log)
+        log.close(becauseOfWitness: "the witness has seen more")
+        let token = log.askForPulse()
+        #expect(log.pulses(since: token) == (true, true))
+        log.close()
+    }
+
+    private func expectPulse(of log: DecisionLog) throws {
+        let token = log.askForPulse()
+        try waitUntil { log.pulses(since: token) == (true, true) }
+    }
+
+    private func waitUntil(_ condition: () -> Bool) throws {
+        let deadline = Date().addingTimeInterval(10)
+        while !condition() {
+            guard Date() < deadline else { throw TestFailure("it did not happen within 10 s") }
+            usleep(200)
+        }
+    }
+
     @Test func timeNeverGoesBackAndAStepOfMoreThanFiveSecondsIsAnEvent() throws {
         let log = try LogTests.open(folder, clock: clock)
         let loop = Loop(log)

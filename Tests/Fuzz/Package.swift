@@ -38,7 +38,7 @@ let package = Package(
         library("Residency"),
         library("HTTP", [nioCore]),
         library("Tokens", ["OpenSSL", "JSON", "Residency"]),
-        library("DecisionLog", ["OpenSSL", "JSON", "Residency"]),
+        library("DecisionLog", ["CLinux", "OpenSSL", "JSON", "Residency"]),
         library("S3", ["OpenSSL", "CExpat", "Residency"]),
         library("Stores", ["CLinux", "OpenSSL", "S3", "Residency", "DecisionLog", nioCore, nioPosix]),
         fuzz("HTTP", ["HTTP", nioCore]),

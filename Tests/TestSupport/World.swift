@@ -62,6 +62,28 @@ package final class World: @unchecked Sendable {
         return result.text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
+    /// Puts a fresh revocation list with one more certificate where the settings name it.
+    package func revoke(_ name: String) throws {
+        let pki = folder("pki")
+        try folder.write(
+            "ca.conf",
+            """
+            [ca]
+            default_ca = a
+            [a]
+            database = \(folder("ca.index"))
+            certificate = \(pki)/clients-ca.crt
+            private_key = \(pki)/clients-ca.key
+            default_md = sha256
+            default_crl_days = 30
+            """)
+        try folder.write("ca.index", "")
+        for arguments in [["-revoke", "\(pki)/\(name).crt"], ["-gencrl", "-out", "\(pki)/clients.crl"]] {
+            let result = try TestSupport.run(["openssl", "ca", "-config", folder("ca.conf")] + arguments)
+            guard result.status == 0 else { throw TestFailure(result.errors) }
+        }
+    }
+
     /// An answer as curl saw it.
     package struct Answer: Sendable {
         package let status: Int

@@ -24,7 +24,7 @@ final class StretchQueue: @unchecked Sendable {
         count = Int((reader.bundleCount - first + VerifiedStretch.bundles - 1) / VerifiedStretch.bundles)
         let wanted = threads > 0 ? threads : Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         for _ in 0..<min(max(1, wanted), max(1, count), Self.threadsMax) {
-            self.threads.append(LogThread { [self] in work() })
+            self.threads.append(LogThread("log-reader") { [self] in work() })
         }
     }
 

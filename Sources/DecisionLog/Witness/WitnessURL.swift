@@ -1,13 +1,13 @@
 /// Where a witness takes checkpoints.
-struct WitnessURL: Hashable {
-    let isTLS: Bool
-    let host: String
-    let port: Int
+package struct WitnessURL: Hashable, Sendable {
+    package let isTLS: Bool
+    package let host: String
+    package let port: Int
     /// Of `add-checkpoint`, beginning with a slash.
-    let path: String
+    package let path: String
 
     /// nil when the text is no URL such as `https://witness.example.net/w1`.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         guard let scheme = text.firstRange(of: "://"), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             return nil
         }

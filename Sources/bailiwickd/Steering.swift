@@ -1,0 +1,115 @@
+internal import Gateway
+internal import Glibc
+internal import Settings
+
+/// What the main thread does from the start to the stop: feeds the watchdog, tells the status, and follows the signals.
+struct Steering {
+    private let gateway: Gateway
+    private let config: String
+    private let watchdog: Watchdog?
+    private var files: FileWatch?
+    private var nextStatusMilliseconds: Int64 = 0
+    private var nextCheckpointMilliseconds: Int64 = 0
+
+    private static let statusMilliseconds: Int64 = 1000
+    private static let checkpointMilliseconds: Int64 = 60_000
+
+    /// - Parameters:
+    ///   - config: the settings file that a reload reads.
+    ///   - files: the watch over the files that it names; nil for none.
+    init(_ gateway: Gateway, config: String, files: FileWatch?) {
+        self.gateway = gateway
+        self.config = config
+        watchdog = Watchdog(gateway.heartbeat)
+        self.files = files
+    }
+
+    /// Until it is told to stop, and to the end of the stop.
+    mutating func run() {
+        while true {
+            let now = Self.nowMilliseconds()
+            watchdog?.beat()
+            if now >= nextStatusMilliseconds {
+                nextStatusMilliseconds = now + Self.statusMilliseconds
+                gateway.measureRate()
+                Systemd.status(gateway.statusLine)
+            }
+            if now >= nextCheckpointMilliseconds, let line = gateway.checkpointLine {
+                nextCheckpointMilliseconds = now + Self.checkpointMilliseconds
+                Journal.notice(line)
+            }
+            if let changed = files?.changed(at: now) {
+                Journal.notice("\(changed.joined(separator: ", ")) changed")
+                reload()
+            }
+            switch Signal.next(withinMilliseconds: watchdog?.stepMilliseconds ?? Self.statusMilliseconds) {
+            case .stop: return stop()
+            case .reload: reload()
+            case nil: break
+            }
+        }
+    }
+
+    private mutating func reload() {
+        Systemd.reloading()
+        files?.look()
+        do {
+            let settings = try Settings.load(path: config, previous: gateway.settings)
+            let restartDue = try gateway.reload(settings)
+            for warning in settings.warnings { Journal.warning("warning: \(warning)") }
+            if !restartDue.isEmpty {
+                Journal.warning(
+                    "warning: \(restartDue.joined(separator: ", ")) changed, which a reload does not bring into force: restart"
+                )
+            }
+            Journal.notice("settings reloaded")
+        } catch {
+            Journal.error("the settings are NOT reloaded, the old ones stay in force: \(error)")
+            gateway.reloadFailed("\(error)")
+        }
+        files = FileWatch(gateway.settings, after: files)
+        Systemd.ready(status: gateway.statusLine)
+    }
+
+    private func stop() {
+        Systemd.stopping()
+        gateway.stop { watchdog?.beat() }
+    }
+
+    private static func nowMilliseconds() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+/// systemd's watchdog, where the unit has one: fed only when every thread has passed a token since the last time.
+final class Watchdog {
+    private let heartbeat: Heartbeat
+    private let periodMilliseconds: Int64
+    private var reported: [String] = []
+
+    /// nil when nobody watches.
+    init?(_ heartbeat: Heartbeat) {
+        guard let microseconds = Systemd.watchdogMicroseconds else { return nil }
+        self.heartbeat = heartbeat
+        periodMilliseconds = Int64(clamping: microseconds / 1000)
+    }
+
+    /// How often to beat: a token has three quarters of the period to pass.
+    var stepMilliseconds: Int64 { min(1000, max(10, periodMilliseconds / 4)) }
+
+    func beat() {
+        switch heartbeat.beat() {
+        case .alive:
+            Systemd.feedWatchdog()
+            reported = []
+        case .late(let threads, let seconds):
+            guard seconds * 2000 >= periodMilliseconds, reported != threads else { return }
+            reported = threads
+            Journal.error(
+                "\(threads.joined(separator: ", ")) did nothing for \(seconds) s: the watchdog is not fed, after \(periodMilliseconds / 1000) s systemd restarts the service"
+            )
+        }
+    }
+}
