@@ -205,9 +205,7 @@ final class OperatorsDesk: Sendable {
                 done(
                     .text(
                         summary.problems == 0 ? 200 : 409,
-                        list
-                            + "\(summary.objects) objects, \(summary.bytes) bytes, \(summary.adopted) adopted, \(summary.misplaced) misplaced, \(summary.problems) wrong\n"
-                    ))
+                        list + "\(summary)\n"))
             case .failure(let error): done(.text(500, "\(error)\n"))
             }
         }

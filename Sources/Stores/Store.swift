@@ -197,26 +197,6 @@ package struct ScanOptions: Sendable {
     }
 }
 
-/// One thing that a scan found wrong.
-package struct ScanFinding: Hashable, Sendable {
-    package enum Problem: Hashable, Sendable {
-        case untagged
-        case tagInvalid(TagProblem)
-        /// The tag is sound and names another datacenter.
-        case misplaced(Place)
-        case contentDamaged
-        /// A file whose path no key has, a symbolic link or the like.
-        case notAnObject
-        /// A side file of no object.
-        case orphanedSideFile
-        case unreadable(code: Int32)
-    }
-
-    /// The key, or for what is no object the path below the store's root.
-    package let name: [UInt8]
-    package let problem: Problem
-}
-
 /// What a scan counted.
 package struct ScanSummary: Hashable, Sendable {
     package var objects = 0

@@ -33,6 +33,11 @@ package final class World: @unchecked Sendable {
         return daemon
     }
 
+    /// The daemon that was started last under that name.
+    package func daemon(_ name: String) -> Daemon? {
+        lock.withLock { daemons.last { $0.outputPath == folder("\(name).toml") + ".out" } }
+    }
+
     /// The settings file's text, edited.
     package func edit(_ name: String, _ change: (inout String) -> Void) throws {
         var text = folder.read("\(name).toml")
