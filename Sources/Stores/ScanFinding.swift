@@ -42,6 +42,6 @@ extension ScanFinding.Problem: CustomStringConvertible {
 extension ScanSummary: CustomStringConvertible {
     /// As an operator reads it.
     package var description: String {
-        "\(objects) objects, \(bytes) bytes, \(adopted) adopted, \(misplaced) misplaced, \(problems) wrong"
+        "\(objects) objects, \(bytes) bytes, \(adopted) adopted, \(renewed > 0 ? "\(renewed) renewed, " : "")\(misplaced) misplaced, \(problems) wrong"
     }
 }

@@ -30,7 +30,7 @@ struct StoppedStore {
 
     /// Walks the store and prints what is wrong.
     /// - Returns: how many things are.
-    func scan(readsContent: Bool) throws -> Int {
+    func scan(readsContent: Bool, renews: Bool) throws -> Int {
         let pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -43,10 +43,10 @@ struct StoppedStore {
         do throws(DirectoryStoreError) {
             directory = try DirectoryStore.open(path: store.path, configuration, pool: pool)
         } catch { throw ValidationError("\(store.bucket): \(error)") }
-        let log = try openLogIfAdopting()
+        let log = try openLog(isNeeded: renews)
         defer { log?.close() }
         let options = ScanOptions(
-            readsContent: readsContent, adopts: try log.map { try adoption($0) },
+            readsContent: readsContent, adopts: try adopts ? log.map { try adoption($0) } : nil, renews: renews,
             finding: { print($0) })
         let done = group.next().makePromise(of: ScanSummary.self)
         group.next().execute {
@@ -75,9 +75,13 @@ struct StoppedStore {
             bucket: store.bucket, place: store.policy.place, mailboxRule: rule, keyring: keyring)
     }
 
-    private func openLogIfAdopting() throws -> DecisionLog? {
-        guard store.policy.untagged == .adopt else { return nil }
+    private var adopts: Bool { store.policy.untagged == .adopt }
+
+    /// - Parameter isNeeded: tags are renewed, which an event tells.
+    private func openLog(isNeeded: Bool) throws -> DecisionLog? {
+        guard adopts || isNeeded else { return nil }
         guard settings.log.witnesses.isEmpty else {
+            if isNeeded { throw ValidationError("the log has witnesses: renew tags through the running daemon") }
             KeyFiles.tell("the log has witnesses: what has no tag is listed, and adopted by a scan through the daemon")
             return nil
         }
@@ -92,6 +96,12 @@ struct StoppedStore {
                 ("policy", .text(policy.hex)),
             ])
         try log.keepPolicy(policy, settings.policy)
+        if isNeeded {
+            let members: [(name: StaticString, value: EventEntry.Value)] = [
+                ("store", .text(store.bucket.text)), ("principal", .null),
+            ]
+            try log.recordDurably(EventEntry(gateway: settings.gateway.name, name: "renewal", members: members))
+        }
         return log
     }
 

@@ -80,6 +80,9 @@ struct TagsScan: ParsableCommand {
             Adopts what the store's settings let be adopted. With --content every object is read and its digest compared. Through the
             running daemon, or, with --config, while it is stopped: then its lock is held, and none can start meanwhile.
 
+            With --renew no tag depends on another seal key than the first of its datacenter when the scan has ended without a finding:
+            the others can go.
+
             EXAMPLES
               bailiwick tags scan mail-dub1 --content --operators https://127.0.0.1:8444 --certificate operator.crt \\
                 --key operator.key --authorities servers-ca.crt
@@ -88,6 +91,8 @@ struct TagsScan: ParsableCommand {
 
     @Argument(help: "The bucket.") var store: String
     @Flag(help: "Read every object and compare its digest.") var content = false
+    @Flag(help: "Seal again, with the first of the seal keys, every sound tag that another one sealed.")
+    var renew = false
     @Option(help: ArgumentHelp("The settings of the daemon that is stopped.", valueName: "file")) var config: String?
     @Option(help: OperatorsOptions.urlHelp) var operators: String?
     @Option(help: OperatorsOptions.certificateHelp) var certificate: String?
@@ -97,7 +102,7 @@ struct TagsScan: ParsableCommand {
     func run() throws {
         if let config {
             guard operators == nil else { throw ValidationError("Either --operators or --config.") }
-            let problems = try StoppedStore(config: config, bucket: store).scan(readsContent: content)
+            let problems = try StoppedStore(config: config, bucket: store).scan(readsContent: content, renews: renew)
             if problems > 0 { throw ExitCode(1) }
             return
         }
@@ -106,7 +111,8 @@ struct TagsScan: ParsableCommand {
                 "Missing --operators, --certificate, --key or --authorities; or --config while the daemon is stopped.")
         }
         let answer = try OperatorsOptions(operators, certificate, key, authorities).post(
-            "/tags/scan", [("store", .string(JSONString(store))), ("content", .bool(content))])
+            "/tags/scan",
+            [("store", .string(JSONString(store))), ("content", .bool(content)), ("renew", .bool(renew))])
         print(answer.text, terminator: "")
         if answer.status != 200 { throw ExitCode(1) }
     }
