@@ -106,8 +106,9 @@ let package = Package(
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "JSON", "OpenSSL", "Residency", "TestSupport"],
             path: "Tests/Conformance",
             exclude: [
-                "boto3_first_part.py", "journal.sh", "load.py", "validate_ocsf.py", "wire.py", "witness.py", "tlog",
-                "tlogproof",
+                "boto3_first_part.py", "journal.sh", "load.py", "steady.py", "systemctl.sh", "validate_ocsf.py",
+                "wire.py",
+                "witness.py", "tlog", "tlogproof",
             ],
             swiftSettings: testSettings),
     ],

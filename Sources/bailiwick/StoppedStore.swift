@@ -67,7 +67,7 @@ struct StoppedStore {
                     datacenter.place,
                     try datacenter.sealKeys.map { key in
                         guard let id = SealKeyID(key.id) else { throw ValidationError("seal key \(key.id)") }
-                        return SealKey(id: id, key: try HMACKey(key.bytes))
+                        return SealKey(id: id, key: HMACKey(key.bytes))
                     }
                 )
             })
@@ -109,7 +109,7 @@ struct StoppedStore {
         guard
             let key = settings.datacenters.first(where: { $0.place == store.policy.place })?.pseudonymKeys.first
         else { throw ValidationError("\(store.bucket): its datacenter has no pseudonym key") }
-        let pseudonyms = Pseudonymizer(keyID: key.id, key: try HMACKey(key.bytes))
+        let pseudonyms = Pseudonymizer(keyID: key.id, key: HMACKey(key.bytes))
         let (bucket, gateway) = (store.bucket.text, settings.gateway.name)
         return { key in
             let object = pseudonyms.pseudonym("object", bucket: bucket, key.utf8)

@@ -120,7 +120,7 @@ package final class World: @unchecked Sendable {
     }
 
     /// A port that is free now, and the one above it too.
-    private static func freePortPair() -> Int {
+    package static func freePortPair() -> Int {
         for _ in 0..<1000 {
             let port = Int.random(in: 20_000..<60_000) & ~1
             if isFree(port), isFree(port + 1) { return port }
