@@ -1,7 +1,7 @@
 # make demo, make test, make lint, make build; `make help` says what each does.
 SHELL := /bin/bash
 BUILD_PACKAGES := libssl-dev libsystemd-dev libexpat1-dev zlib1g-dev pkg-config openssl
-TEST_PACKAGES := $(BUILD_PACKAGES) curl python3 python3-venv golang-go golang-golang-x-mod-dev libpython3.11-testsuite prometheus
+TEST_PACKAGES := $(BUILD_PACKAGES) curl python3 python3-venv golang-go golang-golang-x-mod-dev libpython3.11-testsuite prometheus attr jq strace
 BUDGET_PACKAGES := $(BUILD_PACKAGES) curl python3 gcc make binutils valgrind
 BENCH_PACKAGES := $(BUILD_PACKAGES) curl python3 python3-venv gcc make nginx haproxy
 DEMO_PACKAGES := $(BUILD_PACKAGES) curl python3 golang-go golang-golang-x-mod-dev libpython3.11-testsuite attr

@@ -213,7 +213,7 @@ package struct EventEntry: Sendable {
     }
 
     package let gateway: GatewayName
-    /// `start`, `stop`, `reload`, `adoption`, `reseal`, `seal-failure`, `clock-step`, `aggregated-refusals`, `log-full`, `torn-group`.
+    /// `start`, `stop`, `reload`, `adoption`, `reseal`, `renewal`, `seal-failure`, `clock-step`, `aggregated-refusals`, `log-full`, `torn-group`.
     package let name: String
     package let members: [(name: StaticString, value: Value)]
 

@@ -57,7 +57,7 @@ extension Exchange {
     private func writeFacts(_ facts: ObjectFacts, into head: inout [UInt8]) {
         writePlace(facts.residency.place, into: &head)
         if facts.headers[.contentType] == nil {
-            ResponseEncoder.writeField("Content-Type", "application/octet-stream", into: &head)
+            ResponseEncoder.writeField("Content-Type", "binary/octet-stream", into: &head)
         }
         if !facts.headers.isEmpty {
             for header in StoredHeader.allCases {
@@ -188,8 +188,7 @@ extension Exchange {
             reason, jurisdiction: jurisdiction, datacenter: datacenter(owning: jurisdiction),
             isUnknownBucket: isUnknownBucket, error: error)
         answerError(
-            refusal.code, refusal.message, jurisdiction: jurisdiction, reason: isUnknownBucket ? nil : reason,
-            decision: index)
+            refusal.code, refusal.message, jurisdiction: jurisdiction, reason: reason, decision: index)
     }
 
     /// The datacenter to name beside an owner: the object's own where it is known to be of that jurisdiction, else the store's.

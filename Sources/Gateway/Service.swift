@@ -93,8 +93,13 @@ final class Service: Sendable {
             found = principal
         }
         consider(principalsByFingerprint[certificate.sha256])
-        for uri in certificate.uris { consider(principalsByURI[uri]) }
-        // Swift's String equality would take canonically equivalent names for one.
+        // Swift's String equality would take canonically equivalent names for one, a KELVIN SIGN for a K: bytes decide.
+        for uri in certificate.uris {
+            guard let principal = principalsByURI[uri], case .uri(let configured) = principal.settings.certificate,
+                configured.utf8.elementsEqual(uri.utf8)
+            else { continue }
+            consider(principal)
+        }
         if let name = certificate.commonName, let principal = principalsByCommonName[name],
             case .commonName(let configured) = principal.settings.certificate, configured.utf8.elementsEqual(name.utf8)
         {
