@@ -74,9 +74,15 @@ struct JournalEntry {
         "decision": "25bb290ba7fe4dfdbb24e00fb1fa65ae", "completion": "962f5126005e4e98a5c5b3d7ab051415",
         "event": "5e685b4af7284da283ff0e4b5af41394",
     ]
-    /// Events that somebody has to look at.
-    private static let warnings: Set<String> = [
-        "log-full", "reload-failed", "seal-failure", "torn-group", "open-decisions", "clock-step",
+    /// Events that somebody has to look at: each has an id, and so an explanation, of its own.
+    private static let warningIDs = [
+        "log-full": "ffb8e7eb2a9c41f984f48fb5e64e6077",
+        "reload-failed": "461dcdc9d9c1438d826a6338253a4fe4",
+        "seal-failure": "cb7dd60eb4aa49a1bc11a1e4230f2c6f",
+        "torn-group": "d2ab91502b554d6296a278bc1e6ed679",
+        "open-decisions": "69e3cc64d41e4087b09102f6bdd11267",
+        "clock-step": "dffdf220768c4dcba9c2740ddd29d19a",
+        "witness-quorum-lost": "2d32465597f84b7ebc39f9278f108aa4",
     ]
 
     private var bytes: [UInt8] = []
@@ -87,7 +93,9 @@ struct JournalEntry {
         guard let entry = (try? JSONValue(parsing: line))?.object, let kind = entry["kind"]?.string,
             let messageID = Self.messageIDs[kind]
         else { return nil }
-        add("MESSAGE_ID", messageID)
+        let name = entry["event"]?.string ?? "?"
+        let warningID = kind == "event" ? Self.warningIDs[name] : nil
+        add("MESSAGE_ID", warningID ?? messageID)
         add("BAILIWICK_INDEX", "\(index)")
         add("BAILIWICK_KIND", kind)
         switch kind {
@@ -97,8 +105,7 @@ struct JournalEntry {
             add("PRIORITY", "7")
             add("MESSAGE", "completed \(count) request\(count == 1 ? "" : "s")")
         default:
-            let name = entry["event"]?.string ?? "?"
-            add("PRIORITY", Self.warnings.contains(name) ? "4" : "5")
+            add("PRIORITY", warningID == nil ? "5" : "4")
             add("BAILIWICK_EVENT", name)
             add("MESSAGE", (["event \(name)"] + [entry["why"]?.string].compactMap { $0 }).joined(separator: ": "))
         }
