@@ -80,6 +80,31 @@ struct LogFolder: Sendable {
         return identity
     }
 
+    /// Writes a whole file under a temporary name and gives it its name. Neither is durable before `sync`: a power cut before may leave
+    /// the name with other bytes.
+    func place(_ name: String, _ bytes: [UInt8]) throws(LogSystemError) {
+        let temporary = name + ".tmp"
+        do throws(LogSystemError) {
+            let descriptor = try open(temporary, .create(mode: 0o644))
+            defer { disk.close(descriptor) }
+            try write(descriptor, bytes.span, at: 0, name: temporary)
+        } catch {
+            remove(temporary)
+            throw error
+        }
+        try attempt("rename", name) { () throws(Errno) in try disk.rename(full(temporary), full(name)) }
+    }
+
+    /// Makes files that were placed durable, then their names: each folder once.
+    func sync(_ names: [String]) throws(LogSystemError) {
+        for name in names {
+            let descriptor = try open(name, .read)
+            defer { disk.close(descriptor) }
+            try attempt("fsync", name) { () throws(Errno) in try disk.fsync(descriptor) }
+        }
+        for folder in Set(names.map { parent(of: $0) }).sorted() { try syncFolder(folder) }
+    }
+
     /// The whole of a file; nil when there is none.
     func read(_ name: String) throws(LogSystemError) -> [UInt8]? { try read(name, fromDisk: false) }
 

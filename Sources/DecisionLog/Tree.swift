@@ -14,6 +14,9 @@ struct Tree: ~Copyable {
     private var bundle: [UInt8] = []
     private(set) var publishedSize: UInt64 = 0
     private var published: Checkpoint?
+    /// Tiles and bundles that are in place and not yet durable. Nothing rests on them before the next checkpoint: until it is published
+    /// their entries are in the write-ahead log too, and a start after a crash writes them again.
+    private var unsynced: [String] = []
     /// Folders whose existence is known.
     private var folders: Set<String> = []
     /// Files that became full since the last checkpoint: their partial forms may go once it is published.
@@ -149,7 +152,7 @@ struct Tree: ~Copyable {
         filled.append(tile)
     }
 
-    /// Writes a tile, makes it durable, and holds what is read back against what was meant.
+    /// Writes a tile, and holds what is read back against what was meant.
     private mutating func write(_ tile: TilePath, _ bytes: [UInt8]) throws(LogError) {
         do throws(LogSystemError) {
             do throws(LogSystemError) { try publish(tile, bytes) } catch {
@@ -169,7 +172,14 @@ struct Tree: ~Copyable {
             try files.makeFolder(folder)
             folders.insert(folder)
         }
-        try files.publish(tile.path, bytes)
+        try files.place(tile.path, bytes)
+        unsynced.append(tile.path)
+    }
+
+    /// One fsync for each file, and one for each folder instead of for each file.
+    private mutating func sync() throws(LogError) {
+        do throws(LogSystemError) { try files.sync(unsynced) } catch { throw .system(error) }
+        unsynced = []
     }
 
     // MARK: - Publishing
@@ -182,6 +192,7 @@ struct Tree: ~Copyable {
             if let tile = shape.partialTile(.hashes(level: level)) { try write(tile, Self.bytes(levels[level])) }
         }
         if let tile = shape.partialTile(.entries) { try write(tile, bundle) }
+        try sync()
         let checkpoint = Checkpoint(origin: origin, size: size, root: frontier.root(&hasher))
         try publish(checkpoint, cosignatures: [])
         published = checkpoint
