@@ -188,10 +188,14 @@ struct Tree: ~Copyable {
     mutating func publish() throws(LogError) {
         guard size > publishedSize || note.isEmpty else { return }
         let shape = TreeShape(size: size)
+        // A partial tile that the last checkpoint has is not written again: it is the same, and that checkpoint rests on it.
+        let before = TreeShape(size: publishedSize)
         for level in 0..<shape.levels {
-            if let tile = shape.partialTile(.hashes(level: level)) { try write(tile, Self.bytes(levels[level])) }
+            let kind = TileKind.hashes(level: level)
+            guard let tile = shape.partialTile(kind), tile != before.partialTile(kind) else { continue }
+            try write(tile, Self.bytes(levels[level]))
         }
-        if let tile = shape.partialTile(.entries) { try write(tile, bundle) }
+        if let tile = shape.partialTile(.entries), tile != before.partialTile(.entries) { try write(tile, bundle) }
         try sync()
         let checkpoint = Checkpoint(origin: origin, size: size, root: frontier.root(&hasher))
         try publish(checkpoint, cosignatures: [])

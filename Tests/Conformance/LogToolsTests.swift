@@ -38,6 +38,17 @@ import Testing
         #expect(result.text.contains("entries/s"))
     }
 
+    /// On a terminal, which `script` makes, what takes longer than a moment shows how far it is; in a file there is no bar.
+    @Test func aLongVerificationShowsItsProgressOnATerminal() throws {
+        let log = try Self.large.get()
+        let command = "\(products)/bailiwick log verify \(log.path) --key '\(log.vkey)' --threads 1"
+        let shown = try run(["script", "-qec", command, "/dev/null"])
+        #expect(shown.status == 0, "\(shown.text)")
+        #expect(shown.text.contains("\r\(log.path) [#"), "\(shown.text)")
+        #expect(shown.text.contains("good: 70000 entries"))
+        #expect(try !log.tool("verify", log.path, "--key", log.vkey).errors.contains("["))
+    }
+
     @Test(arguments: [1, 4]) func theFirstThingWrongIsNamed(threads: Int) throws {
         let log = try BuiltLog()
         try log.grow(to: 12_000)
