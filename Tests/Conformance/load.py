@@ -1,6 +1,6 @@
 """load.py FOLDER PORT WHO COUNT THREADS OUTPUT: GET of one object over and over, on keep-alive connections that are made again when
 they break. Each answer whose head came whole is a line of OUTPUT: status, x-bailiwick-decision or -, x-amz-request-id. It ends after
-COUNT answers, or, where COUNT is 0, when standard input does.
+COUNT answers, or, where COUNT is 0, when standard input does; and after a minute without an answer, with exit status 1.
 
 FOLDER is laid out by demo/configure, 127.0.10.0/24 is Dublin; only the standard library is used."""
 import re
@@ -15,6 +15,8 @@ REQUEST = b"GET /mail-dub1/alice/1 HTTP/1.1\r\nHost: gw\r\n\r\n"
 over = threading.Event()
 lock = threading.Lock()
 left = count
+answered = time.monotonic()
+SILENCE_SECONDS_MAX = 60
 output = open(path, "w", buffering=1)
 
 
@@ -31,7 +33,7 @@ def connect():
 
 
 def answers(connection):
-    global left
+    global left, answered
     buffer = b""
     while not over.is_set():
         with lock:
@@ -48,6 +50,7 @@ def answers(connection):
         fields = dict(re.findall(rb"(?m)^([^:\r\n]+): ([^\r\n]*)", head.lower()))
         decision = fields.get(b"x-bailiwick-decision", b"-").decode()
         output.write(f"{head[9:12].decode()} {decision} {fields[b'x-amz-request-id'].decode()}\n")
+        answered = time.monotonic()
         length = int(fields[b"content-length"])
         while len(buffer) < length:
             piece = connection.recv(65536)
@@ -69,6 +72,8 @@ def work():
                 connection.close()
         except OSError:
             time.sleep(0.005)
+            if time.monotonic() - answered > SILENCE_SECONDS_MAX:
+                over.set()
 
 
 workers = [threading.Thread(target=work) for _ in range(threads)]
@@ -79,3 +84,5 @@ if count == 0:
     over.set()
 for worker in workers:
     worker.join()
+if time.monotonic() - answered > SILENCE_SECONDS_MAX:
+    sys.exit(f"no answer for {SILENCE_SECONDS_MAX} s")
