@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import OpenSSL
 import Residency
+import Synchronization
 import TestSupport
 import Testing
 
@@ -82,6 +83,9 @@ import Testing
         // As when another loop's call had this loop's decision written before the end of its own turn.
         for number in 0..<10 {
             loop.port.flush()
+            // Until the writer has looked, or left: what is queued before that would hide that it had nothing to find.
+            while log.hasWork.load(ordering: .acquiring), !log.monitor.withLock({ log.isWriterDone }) { sched_yield() }
+            try #require(!log.monitor.withLock { log.isWriterDone })
             try log.recordDurably(EventEntry(gateway: LogTests.gateway, name: "reload"))
             loop.record("r\(number)", at: log.now())
             loop.drain(untilAnswered: number + 2)
