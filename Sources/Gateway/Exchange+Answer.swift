@@ -37,7 +37,8 @@ extension Exchange {
         writeValidators(facts, into: &head)
         writeFacts(facts, into: &head)
         if isPartial {
-            head.append(contentsOf: "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n".utf8)
+            head.append(
+                contentsOf: "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n".utf8)
         }
         send(head, body: body?(range), length: range.upperBound - range.lowerBound)
     }

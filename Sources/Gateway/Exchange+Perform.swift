@@ -179,7 +179,7 @@ extension Exchange {
                 try body?.take(piece.readableBytesUInt8Span) { _ in }
             } else {
                 content.reserveCapacity(piece.readableBytes)
-                try body?.take(piece.readableBytesUInt8Span) { run in content.writeBytes(array(run)) }
+                try body?.take(piece.readableBytesUInt8Span) { run in content.writeBytes([UInt8](copying: run)) }
             }
         } catch { return fail(error.code, error.detail) }
         guard content.readableBytes > 0 else { return connection.pieceWasStored() }
@@ -256,5 +256,3 @@ extension ChecksumAlgorithm {
         }
     }
 }
-
-private func array(_ span: Span<UInt8>) -> [UInt8] { span.indices.map { span[$0] } }

@@ -24,20 +24,26 @@ struct BlockScan {
 
     /// - Parameter span: the block from its beginning, and whatever follows.
     mutating func advance(over span: Span<UInt8>) -> Finding {
-        while at < span.count {
-            guard at < bytesMax else { return .tooLarge }
-            let isAfterReturn = at > lineStart && span[at - 1] == Byte.carriageReturn
-            if span[at] == Byte.lineFeed {
+        // In registers: this loop sees every byte of every head.
+        var at = at
+        var isAfterReturn = at > lineStart && span[at - 1] == Byte.carriageReturn
+        var lineBytesMax = lineStart == 0 ? firstLineBytesMax : Int.max
+        defer { self.at = at }
+        while at < min(span.count, bytesMax) {
+            let byte = span[at]
+            if byte == Byte.lineFeed {
                 guard isAfterReturn else { return .badLineEnd(byteCount: at + 1) }
                 guard at > lineStart + 1 else { return .end(byteCount: at + 1) }
                 lineStart = at + 1
+                lineBytesMax = Int.max
             } else if isAfterReturn {
                 return .badLineEnd(byteCount: at + 1)
-            } else if lineStart == 0, at > firstLineBytesMax {
+            } else if at > lineBytesMax {
                 return .firstLineTooLong
             }
+            isAfterReturn = byte == Byte.carriageReturn
             at += 1
         }
-        return .more
+        return at < span.count ? .tooLarge : .more
     }
 }

@@ -9,7 +9,10 @@ enum Byte {
     static let semicolon = UInt8(ascii: ";")
 
     /// tchar, RFC 9110, section 5.6.2.
-    static func isToken(_ byte: UInt8) -> Bool { tokenTable[Int(byte)] }
+    static func isToken(_ byte: UInt8) -> Bool {
+        let bits: UInt64 = byte < 0x40 ? 0x03FF_6CFA_0000_0000 : byte < 0x80 ? 0x57FF_FFFF_C7FF_FFFE : 0
+        return bits &>> UInt64(byte & 0x3F) & 1 == 1
+    }
 
     /// VCHAR, obs-text, space or tab: what a field value may hold (RFC 9110, section 5.5).
     static func isFieldValue(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == tab }
@@ -26,9 +29,4 @@ enum Byte {
     }
 
     static func lowercased(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
-
-    private static let tokenTable: [Bool] = (0..<256).map { value in
-        let byte = UInt8(value)
-        return isDigit(byte) || lowercased(byte) &- 0x61 < 26 || "!#$%&'*+-.^_`|~".utf8.contains(byte)
-    }
 }

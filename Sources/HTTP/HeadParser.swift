@@ -79,10 +79,10 @@ struct FieldBlock {
         at += 1
         while at < span.count, span[at] == Byte.space || span[at] == Byte.tab { at += 1 }
         let valueStart = at
+        while at < span.count, Byte.isFieldValue(span[at]) { at += 1 }
         var valueEnd = at
-        while at < span.count, Byte.isFieldValue(span[at]) {
-            at += 1
-            if span[at - 1] != Byte.space, span[at - 1] != Byte.tab { valueEnd = at }
+        while valueEnd > valueStart, span[valueEnd - 1] == Byte.space || span[valueEnd - 1] == Byte.tab {
+            valueEnd -= 1
         }
         try Self.endOfLine(span, &at, else: .malformedField)
         return FieldPosition(

@@ -70,8 +70,7 @@ package struct RequestHead: Sendable {
     }
 
     private func copy(_ range: Range<Int>) -> [UInt8] {
-        let all = bytes.readableBytesUInt8Span
-        return range.map { all[$0] }
+        bytes.getBytes(at: bytes.readerIndex + range.lowerBound, length: range.count) ?? []
     }
 }
 

@@ -1,3 +1,5 @@
+internal import OpenSSL
+
 /// What S3 cares about among a request's header fields. The caller feeds every field once; text is made of those that matter only.
 package final class RequestFields {
     package var range: [UInt8]?
@@ -30,7 +32,7 @@ package final class RequestFields {
         guard name.count > 0 else { return }
         switch name[0] | 0x20 {
         case UInt8(ascii: "x"):
-            if name.count > 6, name[1] == UInt8(ascii: "-") { addExtension(text(name), bytes(value)) }
+            if name.count > 6, name[1] == UInt8(ascii: "-") { addExtension(text(name), value) }
         case UInt8(ascii: "i") where name.count >= 8: addCondition(text(name), bytes(value))
         case UInt8(ascii: "r") where name.count == 5: if text(name) == "range" { range = bytes(value) }
         case UInt8(ascii: "c") where name.count >= 11: addContent(text(name), bytes(value))
@@ -60,9 +62,10 @@ package final class RequestFields {
         }
     }
 
-    private func addExtension(_ name: String, _ value: [UInt8]) {
+    private func addExtension(_ name: String, _ span: Span<UInt8>) {
+        if name == "x-bailiwick-authorization" || name == "x-amz-security-token" { return addTokens(span) }
+        let value = bytes(span)
         switch name {
-        case "x-bailiwick-authorization", "x-amz-security-token": addTokens(value)
         case "x-amz-content-sha256": contentSHA256 = value
         case "x-amz-decoded-content-length": decodedContentLength = value
         case "x-amz-trailer": trailer = value
@@ -86,15 +89,22 @@ package final class RequestFields {
         }
     }
 
-    private func addTokens(_ value: [UInt8]) {
-        for item in value.split(separator: UInt8(ascii: ",")) {
-            var token = item.drop { $0 == 0x20 || $0 == 0x09 }
-            while token.last == 0x20 || token.last == 0x09 { token = token.dropLast() }
-            if !token.isEmpty { tokens.append(Array(token)) }
+    /// One or several, joined by commas.
+    private func addTokens(_ value: Span<UInt8>) {
+        func isBlank(_ at: Int) -> Bool { value[at] == 0x20 || value[at] == 0x09 }
+        var start = 0
+        while start < value.count {
+            var comma = start
+            while comma < value.count, value[comma] != UInt8(ascii: ",") { comma += 1 }
+            var end = comma
+            while start < end, isBlank(start) { start += 1 }
+            while end > start, isBlank(end - 1) { end -= 1 }
+            if end > start { tokens.append(bytes(value.extracting(start..<end))) }
+            start = comma + 1
         }
     }
 
-    private func bytes(_ span: Span<UInt8>) -> [UInt8] { span.indices.map { span[$0] } }
+    private func bytes(_ span: Span<UInt8>) -> [UInt8] { [UInt8](copying: span) }
 
     /// A field's name in lower case; its bytes are a token's, so ASCII.
     private func text(_ span: Span<UInt8>) -> String {
