@@ -142,13 +142,8 @@ final class OperatorsDesk: Sendable {
             return true
         }
         let options = ScanOptions(
-            readsContent: request["content"]?.bool ?? false, adopts: adopts ? adopt : nil,
-            finding: { findings.add($0) },
-            progress: { [gateway] _ in
-                // A walk may take longer than the watchdog's period.
-                gateway.heartbeat.passed()
-                return true
-            })
+            readsContent: request["content"]?.bool ?? false, adopts: adopts ? adopt : nil, finding: { findings.add($0) }
+        )
         store.store.scan(options, on: loop) { result in
             switch result {
             case .success(let summary):
