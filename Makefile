@@ -1,12 +1,12 @@
 # make demo, make test, make lint, make build; `make help` says what each does.
 SHELL := /bin/bash
 BUILD_PACKAGES := libssl-dev libsystemd-dev libexpat1-dev zlib1g-dev pkg-config openssl
-TEST_PACKAGES := $(BUILD_PACKAGES) curl python3 python3-venv golang-go golang-golang-x-mod-dev libpython3.11-testsuite prometheus
+TEST_PACKAGES := $(BUILD_PACKAGES) curl python3 python3-venv golang-go golang-golang-x-mod-dev libpython3.11-testsuite prometheus attr jq strace
 BUDGET_PACKAGES := $(BUILD_PACKAGES) curl python3 gcc make binutils valgrind
 BENCH_PACKAGES := $(BUILD_PACKAGES) curl python3 python3-venv gcc make nginx haproxy
 DEMO_PACKAGES := $(BUILD_PACKAGES) curl python3 golang-go golang-golang-x-mod-dev libpython3.11-testsuite attr
 
-.PHONY: help build release demo test lint fuzz figures budget bench clean
+.PHONY: help build release demo test lint fuzz figures budget bench bench-log clean
 
 help:
 	@echo 'make demo     build, start two gateways on loopback and walk through a refused and an authorised read (KEEP=1 leaves them up)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make fuzz     run every fuzz target for SECONDS=30'
 	@echo 'make budget   count what a read costs in user space, and hold it against Benchmarks/Gateway/budgets'
 	@echo 'make bench    measure against nginx, haproxy and Envoy (QUICK=1: about two minutes)'
+	@echo 'make bench-log  measure what the decision log costs (BENCH="commit tree open size")'
 	@echo 'make figures  measure the figures that README quotes'
 
 build:
@@ -38,7 +39,7 @@ test:
 
 lint:
 	@.ci/packages $(BUILD_PACKAGES)
-	swift format lint -s -r --configuration .swift-format Sources Tests Package.swift
+	swift format lint -s -r --configuration .swift-format Sources Tests Benchmarks Package.swift
 	.ci/lint-imports
 
 fuzz:
@@ -58,6 +59,10 @@ bench:
 	@.ci/packages $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory release
 	@Benchmarks/Gateway/bench $(BENCH)
+
+bench-log:
+	@.ci/packages $(BUILD_PACKAGES)
+	@Benchmarks/Log/run $(BENCH)
 
 clean:
 	rm -rf .build .demo .bench Tests/Fuzz/.build

@@ -108,8 +108,8 @@ let package = Package(
             path: "Tests/Conformance",
             exclude: [
                 "alerts_test.yml", "boto3_first_part.py", "journal.sh", "load.py", "manager.py", "revocations.py",
-                "session.py", "steady.py", "validate_ocsf.py", "wire.py", "witness.py", "tlog",
-                "tlogproof",
+                "rotation.py", "session.py", "steady.py", "systemctl.sh", "validate_ocsf.py", "wire.py", "witness.py",
+                "tlog", "tlogproof",
             ],
             swiftSettings: testSettings),
     ],

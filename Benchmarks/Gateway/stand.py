@@ -18,6 +18,9 @@ FOLDER = Path(os.environ.get("BENCH_FOLDER", ROOT / ".bench/gateway")).resolve()
 RELEASE = Path(os.environ.get("BENCH_BIN", ROOT / ".build/release")).resolve()
 SERVER_CPU, LOAD_CPU = 0, 1
 SIZES = {"4 KiB": 4 << 10, "64 KiB": 64 << 10, "1 MiB": 1 << 20}
+# On a machine that others use too: servers and load before everything else. Threads of one priority do not preempt each other then, so that
+# figures to be told are measured without it, when nobody else is there.
+REALTIME = ["chrt", "--rr", "1"] if os.environ.get("REALTIME", "") not in ("", "0") else []
 LOG_BYTES_MAX = 8 << 30  # a log that has grown beyond it is begun anew
 
 # The three reads that the issue names, and a fourth that it implies: who calls, from where, with which tokens.
@@ -55,7 +58,7 @@ def free_port():
 
 def start(arguments, output, cpus=None):
     """Starts a process of ours; it ends with us at the latest."""
-    pinned = ["taskset", "-c", ",".join(map(str, cpus))] if cpus is not None else []
+    pinned = [*REALTIME, "taskset", "-c", ",".join(map(str, cpus))] if cpus is not None else []
     process = subprocess.Popen(pinned + [str(a) for a in arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     processes.append(process)
     return process
@@ -102,7 +105,7 @@ class Gateway:
 def load(server, mode="get", size="4 KiB", who="dub1-mailserver", source="127.0.10.5", tokens=None, bearer=False, connections=64,
          seconds=3.0, warm=0.7, requests=0, warm_requests=0, when_warm=None, path=None, label="", cpu=LOAD_CPU):
     """One run of the load generator against a server (anything with `port` and `pids`); its line of JSON."""
-    arguments = ["taskset", "-c", str(cpu), FOLDER / "bin/loadgen", "-m", mode, "-p", server.port, "-s", source, "-n", connections,
+    arguments = [*(REALTIME if not when_warm else []), "taskset", "-c", str(cpu), FOLDER / "bin/loadgen", "-m", mode, "-p", server.port, "-s", source, "-n", connections,
                  "-A", FOLDER / "pki/servers-ca.crt", "-c", FOLDER / f"pki/{who}.crt", "-k", FOLDER / f"pki/{who}.key",
                  "-u", path or object_path(size), "-w", warm, "-d", seconds, "-N", requests, "-l", label]
     if when_warm:

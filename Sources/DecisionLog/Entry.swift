@@ -74,18 +74,22 @@ package struct DecisionEntry: Sendable {
         line.append(contentsOf: #"","data":""#.utf8)
         line.append(contentsOf: EntryData(access, hasEntityTagCondition: hasEntityTagCondition).rawValue.utf8)
         line.append(contentsOf: #"","principal":"#.utf8)
-        JSONText.append(optional: principal?.text, to: &line)
-        field(#","office":"#, office?.text, &line)
-        field(#","location":"#, location?.text, &line)
+        name(principal, &line)
+        line.append(contentsOf: #","office":"#.utf8)
+        name(office, &line)
+        line.append(contentsOf: #","location":"#.utf8)
+        name(location, &line)
         field(#","address":"#, address, &line)
         field(#","certificate":"#, certificate, &line)
-        field(#","store":"#, store?.text, &line)
+        line.append(contentsOf: #","store":"#.utf8)
+        name(store, &line)
         field(#","mailbox":"#, mailbox, &line)
         field(#","object":"#, object, &line)
         field(#","prefix":"#, prefix, &line)
         field(#","size":"#, size, &line)
         field(#","etag":"#, etag, &line)
-        field(#","datacenter":"#, datacenter?.text, &line)
+        line.append(contentsOf: #","datacenter":"#.utf8)
+        name(datacenter, &line)
         field(#","jurisdiction":"#, jurisdiction?.code, &line)
         field(#","received":"#, receivedSeconds, &line)
         line.append(contentsOf: #","crossed":["#.utf8)
@@ -209,7 +213,7 @@ package struct EventEntry: Sendable {
     }
 
     package let gateway: GatewayName
-    /// `start`, `stop`, `reload`, `adoption`, `reseal`, `seal-failure`, `clock-step`, `aggregated-refusals`, `log-full`, `torn-group`.
+    /// `start`, `stop`, `reload`, `adoption`, `reseal`, `renewal`, `seal-failure`, `clock-step`, `aggregated-refusals`, `log-full`, `torn-group`.
     package let name: String
     package let members: [(name: StaticString, value: Value)]
 
@@ -242,6 +246,14 @@ package struct EventEntry: Sendable {
         }
         line.append(UInt8(ascii: "}"))
     }
+}
+
+/// A name needs no escape (`Residency.Name`).
+private func name<Kind>(_ name: Name<Kind>?, _ line: inout [UInt8]) {
+    guard let name else { return JSONText.appendNull(to: &line) }
+    line.append(UInt8(ascii: "\""))
+    line.append(contentsOf: name.text.utf8)
+    line.append(UInt8(ascii: "\""))
 }
 
 private func field(_ name: String, _ value: String?, _ line: inout [UInt8]) {

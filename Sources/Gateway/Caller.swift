@@ -12,12 +12,17 @@ struct Caller {
     }
 
     let address: Address
+    /// As entries have it.
+    let addressText: String
     private var certificate: PeerCertificate?
     /// The snapshot that `identity` was judged by: its number, so that an idle connection keeps no old snapshot and none of its stores.
     private var judgedBy: UInt64?
     private var identity = Identity.stranger
 
-    init(address: Address) { self.address = address }
+    init(address: Address) {
+        self.address = address
+        addressText = address.description
+    }
 
     /// SHA-256 of the certificate, 32 bytes.
     var certificateDigest: [UInt8]? { certificate?.sha256 }
@@ -45,10 +50,7 @@ struct Caller {
     }
 
     /// The network that the caller calls from.
-    func location(in settings: Settings) -> Location {
-        guard settings.gateway.considersLocation else { return .notConsidered }
-        return settings.networks.value(of: address).map { .datacenter($0) } ?? .nowhere
-    }
+    func location(in service: Service) -> Location { service.location(of: address) }
 }
 
 extension Address {

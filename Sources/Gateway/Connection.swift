@@ -98,6 +98,7 @@ final class Connection: ChannelInboundHandler {
     // MARK: - What an exchange asks
 
     var address: Address { caller.address }
+    var addressText: String { caller.addressText }
     var certificateDigest: [UInt8]? { caller.certificateDigest }
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
@@ -105,7 +106,7 @@ final class Connection: ChannelInboundHandler {
         caller.authenticate(worker.service, worker.tls, at: time)
     }
 
-    func location(in settings: Settings) -> Location { caller.location(in: settings) }
+    func location(in service: Service) -> Location { caller.location(in: service) }
 
     func makeBuffer(capacity: Int) -> ByteBuffer {
         context?.channel.allocator.buffer(capacity: capacity) ?? ByteBuffer()

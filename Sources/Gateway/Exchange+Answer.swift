@@ -33,31 +33,31 @@ extension Exchange {
             range = resolved
             isPartial = true
         }
-        var head = beginHead(isPartial ? 206 : 200, contentBytes: body == nil ? 0 : range.upperBound - range.lowerBound)
+        var head = beginHead(isPartial ? 206 : 200)
         writeValidators(facts, into: &head)
         writeFacts(facts, into: &head)
         if isPartial {
-            head.writeString("Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n")
+            head.append(contentsOf: "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n".utf8)
         }
         send(head, body: body?(range), length: range.upperBound - range.lowerBound)
     }
 
-    private func writeValidators(_ facts: ObjectFacts, into head: inout ByteBuffer) {
+    private func writeValidators(_ facts: ObjectFacts, into head: inout [UInt8]) {
         if let etag = facts.etag {
-            head.writeStaticString("ETag: \"")
-            head.writeString(etag)
-            head.writeStaticString("\"\r\n")
+            head.append("ETag: \"")
+            head.append(contentsOf: etag.utf8)
+            head.append("\"\r\n")
         }
-        head.writeStaticString("Last-Modified: ")
+        head.append("Last-Modified: ")
         HTTPDate.write(unixSeconds: facts.lastModifiedSeconds, into: &head)
-        head.writeStaticString("\r\nAccept-Ranges: bytes\r\n")
+        head.append("\r\nAccept-Ranges: bytes\r\n")
     }
 
     /// What was stored with the object. A value that could not be a field's is left out: it was checked when it came.
-    private func writeFacts(_ facts: ObjectFacts, into head: inout ByteBuffer) {
+    private func writeFacts(_ facts: ObjectFacts, into head: inout [UInt8]) {
         writePlace(facts.residency.place, into: &head)
         if facts.headers[.contentType] == nil {
-            ResponseEncoder.writeField("Content-Type", "application/octet-stream", into: &head)
+            ResponseEncoder.writeField("Content-Type", "binary/octet-stream", into: &head)
         }
         if !facts.headers.isEmpty {
             for header in StoredHeader.allCases {
@@ -71,13 +71,15 @@ extension Exchange {
     }
 
     /// Sends a head and, in pieces as the client takes them, the content.
-    private func send(_ head: ByteBuffer, body: BodyReader?, length: Int64?) {
+    private func send(_ head: consuming [UInt8], body: BodyReader?, length: Int64?) {
         var head = head
         if let length { ResponseEncoder.writeField("Content-Length", integer: length, into: &head) }
         ResponseEncoder.endHead(into: &head)
         guard let body, body.remainingBytes > 0 else { return finish(head) }
         work = .sending(body)
-        continueSending(after: head)
+        // Head and content in one buffer, and so in the same records.
+        let room = min(Int64(head.count) + body.remainingBytes, Int64(Limits.readChunkBytes))
+        continueSending(after: buffer(head, capacity: Int(room)))
     }
 
     /// Hands the channel as much as it takes.
@@ -157,23 +159,23 @@ extension Exchange {
 
     func answerPut(_ outcome: PutOutcome) {
         var head = beginHead(200)
-        head.writeString("ETag: \"\(outcome.etag)\"\r\n")
+        head.append(contentsOf: "ETag: \"\(outcome.etag)\"\r\n".utf8)
         writePlace(into: &head)
         ResponseEncoder.writeField("Content-Length", "0", into: &head)
         ResponseEncoder.endHead(into: &head)
         finish(head)
     }
 
-    private func writePlace(into head: inout ByteBuffer) {
+    private func writePlace(into head: inout [UInt8]) {
         if let place = store?.policy.policy.place { writePlace(place, into: &head) }
     }
 
-    private func writePlace(_ place: Place, into head: inout ByteBuffer) {
-        head.writeStaticString("x-bailiwick-datacenter: ")
-        head.writeString(place.datacenter.text)
-        head.writeStaticString("\r\nx-bailiwick-jurisdiction: ")
-        head.writeBytes(place.jurisdiction.utf8)
-        head.writeStaticString("\r\n")
+    private func writePlace(_ place: Place, into head: inout [UInt8]) {
+        head.append("x-bailiwick-datacenter: ")
+        head.append(contentsOf: place.datacenter.text.utf8)
+        head.append("\r\nx-bailiwick-jurisdiction: ")
+        head.append(contentsOf: place.jurisdiction.utf8)
+        head.append("\r\n")
     }
 
     // MARK: - Refusals and errors
@@ -186,8 +188,7 @@ extension Exchange {
             reason, jurisdiction: jurisdiction, datacenter: datacenter(owning: jurisdiction),
             isUnknownBucket: isUnknownBucket, error: error)
         answerError(
-            refusal.code, refusal.message, jurisdiction: jurisdiction, reason: isUnknownBucket ? nil : reason,
-            decision: index)
+            refusal.code, refusal.message, jurisdiction: jurisdiction, reason: reason, decision: index)
     }
 
     /// The datacenter to name beside an owner: the object's own where it is known to be of that jurisdiction, else the store's.
@@ -223,7 +224,7 @@ extension Exchange {
 
     private func failRange(size: Int64) {
         var head = beginHead(416)
-        head.writeString("Content-Range: bytes */\(size)\r\n")
+        head.append(contentsOf: "Content-Range: bytes */\(size)\r\n".utf8)
         finishError(head, .invalidRange, S3ErrorCode.invalidRange.message, nil, nil, index)
     }
 
@@ -239,13 +240,13 @@ extension Exchange {
     }
 
     private func finishError(
-        _ head: ByteBuffer, _ code: S3ErrorCode, _ message: String, _ jurisdiction: Jurisdiction?, _ reason: Reason?,
+        _ head: [UInt8], _ code: S3ErrorCode, _ message: String, _ jurisdiction: Jurisdiction?, _ reason: Reason?,
         _ decision: UInt64?
     ) {
         var head = head
         if isHead {
-            if let jurisdiction { head.writeString("x-bailiwick-jurisdiction: \(jurisdiction)\r\n") }
-            if let reason { head.writeString("x-bailiwick-reason: \(reason.rawValue)\r\n") }
+            if let jurisdiction { head.append(contentsOf: "x-bailiwick-jurisdiction: \(jurisdiction)\r\n".utf8) }
+            if let reason { head.append(contentsOf: "x-bailiwick-reason: \(reason.rawValue)\r\n".utf8) }
             ResponseEncoder.endHead(into: &head)
             return finish(head)
         }
@@ -260,31 +261,41 @@ extension Exchange {
 
     // MARK: - Heads
 
-    /// - Parameter contentBytes: what will follow the head, for which room is made.
-    private func beginHead(_ status: Int, contentBytes: Int64 = 0) -> ByteBuffer {
+    private func beginHead(_ status: Int) -> [UInt8] {
         self.status = status
         hasAnswered = true
         keepsAlive = connection.beginAnswer(
             wantsKeepAlive: head?.isKeepAlive ?? false, expectsContinue: head?.expectsContinue ?? false)
-        let room = min(Limits.headRoomBytes + contentBytes, Int64(Limits.readChunkBytes))
-        var buffer = connection.makeBuffer(capacity: Int(room))
-        ResponseEncoder.beginHead(status: status, into: &buffer)
-        buffer.writeStaticString("Date: ")
-        buffer.writeBytes(worker.date.value(unixSeconds: worker.log.now().seconds))
-        buffer.writeStaticString("\r\nServer: bailiwick\r\nx-amz-request-id: ")
-        buffer.writeString(id.text)
-        buffer.writeStaticString("\r\n")
-        if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &buffer) }
-        if !keepsAlive { ResponseEncoder.writeField("Connection", "close", into: &buffer) }
-        return buffer
+        var head = worker.takeHead()
+        ResponseEncoder.beginHead(status: status, into: &head)
+        head.append("Date: ")
+        head.append(contentsOf: worker.date.value(unixSeconds: worker.log.now().seconds))
+        head.append("\r\nServer: bailiwick\r\nx-amz-request-id: ")
+        id.append(to: &head)
+        head.append("\r\n")
+        if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &head) }
+        if !keepsAlive { ResponseEncoder.writeField("Connection", "close", into: &head) }
+        return head
     }
 
-    private func finish(_ head: ByteBuffer, _ body: [UInt8]) {
-        var buffer = head
-        ResponseEncoder.writeField("Content-Length", integer: body.count, into: &buffer)
-        ResponseEncoder.endHead(into: &buffer)
-        if !isHead { buffer.writeBytes(body) }
-        finish(buffer)
+    private func finish(_ head: consuming [UInt8], _ body: [UInt8]) {
+        ResponseEncoder.writeField("Content-Length", integer: body.count, into: &head)
+        ResponseEncoder.endHead(into: &head)
+        let count = isHead ? 0 : body.count
+        var last = buffer(head, capacity: head.count + count)
+        if !isHead { last.writeBytes(body) }
+        finish(last)
+    }
+
+    /// An answer of a head alone.
+    private func finish(_ head: consuming [UInt8]) { finish(buffer(head, capacity: head.count)) }
+
+    /// The head's bytes, with room for what follows them. The head's memory is the next head's.
+    private func buffer(_ head: consuming [UInt8], capacity: Int) -> ByteBuffer {
+        var buffer = connection.makeBuffer(capacity: capacity)
+        buffer.writeBytes(head)
+        worker.give(back: head)
+        return buffer
     }
 
     /// The last bytes of the answer. When the socket has them, the completion is recorded.

@@ -11,11 +11,11 @@ extension Exchange {
         var entry = DecisionEntry(
             time: time, gateway: service.name, request: id.text, reason: decision.reason,
             operation: request?.operation ?? .other, access: request?.access ?? .none,
-            address: connection.address.description, policy: service.policy)
+            address: connection.addressText, policy: service.policy)
         entry.hasEntityTagCondition = request?.conditions.hasEntityTag ?? false
         entry.principal = principal?.settings.name
         entry.office = principal?.settings.office.datacenter
-        if case .datacenter(let place) = connection.location(in: service.settings) { entry.location = place.datacenter }
+        if case .datacenter(let place) = connection.location(in: service) { entry.location = place.datacenter }
         entry.certificate = connection.certificateDigest
         // A bucket that is not the caller's is not named: its name is the caller's to choose.
         entry.store = store?.policy.bucket

@@ -77,8 +77,8 @@ extension Exchange {
             isEntitled: principal.settings.mayDo(request.operation),
             principal: principal.settings.name, certificate: connection.certificateDigest, gatewayName: service.name,
             gateway: service.place, office: principal.settings.office,
-            location: connection.location(in: service.settings),
-            store: store.policy.policy, mailbox: request.scope(store.store.mailboxRule), areas: service.settings.areas,
+            location: connection.location(in: service),
+            store: store.policy.policy, mailbox: request.scope(store.store.mailboxRule), areas: service.areas,
             hasEntityTagCondition: request.conditions.hasEntityTag,
             areForeignWritesSuspended: worker.overwrites.areSuspended(for: principal.settings.name, at: time),
             time: time)
@@ -245,8 +245,8 @@ extension Exchange: DecisionWaiter {
 
 extension S3Request {
     /// Parses a decoded head.
-    init(_ head: RequestHead) throws(S3Error) {
-        var fields = RequestFields()
+    convenience init(_ head: RequestHead) throws(S3Error) {
+        let fields = RequestFields()
         head.forEachField { name, value in fields.add(name: name, value: value) }
         let method: S3Method
         switch head.method {

@@ -8,7 +8,7 @@ enum Limits {
     /// are in the processor's cache.
     static let readChunkBytes = 48 << 10
     /// What a head is likely to take.
-    static let headRoomBytes: Int64 = 1 << 10
+    static let headRoomBytes = 1 << 10
     /// Bytes read from a socket at a time: few for a request, more for a body that is being sent.
     static let receiveBytesMin = 2 << 10
     static let receiveBytesMax = 64 << 10

@@ -30,7 +30,7 @@ final class OperatorsDesk: Sendable {
             if may(.readLog) { log(String(path.dropFirst(5)), head, on: loop, done) } else { done(refused) }
         case (.post, "/tags/reseal"):
             if may(.resealTag) { reseal(body, principal, on: loop, done) } else { done(refused) }
-        case (.post, "/tags/scan"): if may(.scanTags) { scan(body, on: loop, done) } else { done(refused) }
+        case (.post, "/tags/scan"): if may(.scanTags) { scan(body, principal, on: loop, done) } else { done(refused) }
         default:
             done(
                 .text(
@@ -125,11 +125,32 @@ final class OperatorsDesk: Sendable {
         }
     }
 
-    /// `{"store","content"}`: walks a store and lists what is wrong with it.
-    private func scan(_ body: [UInt8], on loop: any EventLoop, _ done: @escaping @Sendable (WholeAnswer) -> Void) {
+    /// `{"store","content","renew"}`: walks a store and lists what is wrong with it. Whose tags are renewed is recorded before.
+    private func scan(
+        _ body: [UInt8], _ principal: Principal?, on loop: any EventLoop,
+        _ done: @escaping @Sendable (WholeAnswer) -> Void
+    ) {
         guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let store = store(request) else {
             return done(.text(400, "expected {\"store\"} with a configured store\n"))
         }
+        let (content, renews) = (request["content"]?.bool ?? false, request["renew"]?.bool ?? false)
+        guard renews else { return scan(store, content, renews: false, on: loop, done) }
+        let event = EventEntry(
+            gateway: gateway.currentService.name, name: "renewal",
+            members: [
+                ("store", .text(store.policy.bucket.text)),
+                ("principal", principal.map { .text($0.settings.name.text) } ?? .null),
+            ])
+        gateway.recordDurably(event, on: loop) { [self] isDurable in
+            guard isDurable else { return done(.text(503, "the event could not be recorded; nothing was renewed\n")) }
+            scan(store, content, renews: true, on: loop, done)
+        }
+    }
+
+    private func scan(
+        _ store: ServedStore, _ readsContent: Bool, renews: Bool, on loop: any EventLoop,
+        _ done: @escaping @Sendable (WholeAnswer) -> Void
+    ) {
         let findings = Findings()
         let (log, name) = (gateway.log, gateway.currentService.name)
         let adopts = store.policy.policy.untagged == .adopt
@@ -142,8 +163,7 @@ final class OperatorsDesk: Sendable {
             return true
         }
         let options = ScanOptions(
-            readsContent: request["content"]?.bool ?? false, adopts: adopts ? adopt : nil, finding: { findings.add($0) }
-        )
+            readsContent: readsContent, adopts: adopts ? adopt : nil, renews: renews, finding: { findings.add($0) })
         store.store.scan(options, on: loop) { result in
             switch result {
             case .success(let summary):
@@ -151,9 +171,7 @@ final class OperatorsDesk: Sendable {
                 done(
                     .text(
                         summary.problems == 0 ? 200 : 409,
-                        list
-                            + "\(summary.objects) objects, \(summary.bytes) bytes, \(summary.adopted) adopted, \(summary.misplaced) misplaced, \(summary.problems) wrong\n"
-                    ))
+                        list + "\(summary)\n"))
             case .failure(let error): done(.text(500, "\(error)\n"))
             }
         }

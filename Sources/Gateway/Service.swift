@@ -29,6 +29,10 @@ final class Service: Sendable {
     private let principalsByFingerprint: [[UInt8]: Principal]
     private let principalsByCommonName: [String: Principal]
 
+    let areas: [Area]
+    private let networks: NetworkTable<Place>
+    private let considersLocation: Bool
+
     var name: GatewayName { settings.gateway.name }
     var place: Place { settings.place }
 
@@ -36,6 +40,9 @@ final class Service: Sendable {
         _ settings: Settings, pool: NIOThreadPool, reusing previous: Service?
     ) throws(GatewayError) {
         self.settings = settings
+        areas = settings.areas
+        networks = settings.networks
+        considersLocation = settings.gateway.considersLocation
         policyDigest = SHA256Digest(hashing: settings.policy)
         policy = policyDigest.hex
         verifier = TokenVerifier(issuers: settings.issuers)
@@ -86,14 +93,25 @@ final class Service: Sendable {
             found = principal
         }
         consider(principalsByFingerprint[certificate.sha256])
-        for uri in certificate.uris { consider(principalsByURI[uri]) }
-        // Swift's String equality would take canonically equivalent names for one.
+        // Swift's String equality would take canonically equivalent names for one, a KELVIN SIGN for a K: bytes decide.
+        for uri in certificate.uris {
+            guard let principal = principalsByURI[uri], case .uri(let configured) = principal.settings.certificate,
+                configured.utf8.elementsEqual(uri.utf8)
+            else { continue }
+            consider(principal)
+        }
         if let name = certificate.commonName, let principal = principalsByCommonName[name],
             case .commonName(let configured) = principal.settings.certificate, configured.utf8.elementsEqual(name.utf8)
         {
             consider(principal)
         }
         return isAmbiguous ? nil : found
+    }
+
+    /// The network that an address is in.
+    func location(of address: Address) -> Location {
+        guard considersLocation else { return .notConsidered }
+        return networks.value(of: address).map { .datacenter($0) } ?? .nowhere
     }
 
     private static func keyring(_ settings: Settings) throws(GatewayError) -> SealKeyring {

@@ -51,6 +51,20 @@ final class Worker {
         counters = Counters(stores: service.buckets.count)
     }
 
+    /// Memory for a head: one is made at a time.
+    private var spareHead: [UInt8] = []
+
+    /// An empty array with room for a head.
+    func takeHead() -> [UInt8] {
+        var head = spareHead
+        spareHead = []
+        head.removeAll(keepingCapacity: true)
+        head.reserveCapacity(Limits.headRoomBytes)
+        return head
+    }
+
+    func give(back head: consuming [UInt8]) { spareHead = head }
+
     var log: DecisionLog { shared.log }
     var aggregates: Aggregates { shared.aggregates }
     var rates: RequestRates { shared.rates }

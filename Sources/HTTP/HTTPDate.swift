@@ -1,5 +1,3 @@
-package import NIOCore
-
 /// Dates as HTTP writes them (RFC 9110, section 5.6.7).
 package enum HTTPDate {
     private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
@@ -15,25 +13,28 @@ package enum HTTPDate {
     }
 
     /// Appends what `format` gives, without making text of it.
-    package static func write(unixSeconds: Int64, into buffer: inout ByteBuffer) {
+    package static func write(unixSeconds: Int64, into buffer: inout [UInt8]) {
         let civil = Civil(unixSeconds: unixSeconds)
-        buffer.writeString(days[civil.weekday])
-        buffer.writeStaticString(", ")
+        buffer.append(contentsOf: days[civil.weekday].utf8)
+        buffer.append(", ")
         writeTwo(civil.day, into: &buffer)
-        buffer.writeStaticString(" ")
-        buffer.writeString(months[civil.month - 1])
-        buffer.writeStaticString(" ")
+        buffer.append(" ")
+        buffer.append(contentsOf: months[civil.month - 1].utf8)
+        buffer.append(" ")
         writeTwo(civil.year / 100, into: &buffer)
         writeTwo(civil.year % 100, into: &buffer)
-        for (separator, value) in [(" " as StaticString, civil.hour), (":", civil.minute), (":", civil.second)] {
-            buffer.writeStaticString(separator)
-            writeTwo(value, into: &buffer)
-        }
-        buffer.writeStaticString(" GMT")
+        buffer.append(" ")
+        writeTwo(civil.hour, into: &buffer)
+        buffer.append(":")
+        writeTwo(civil.minute, into: &buffer)
+        buffer.append(":")
+        writeTwo(civil.second, into: &buffer)
+        buffer.append(" GMT")
     }
 
-    private static func writeTwo(_ value: Int, into buffer: inout ByteBuffer) {
-        buffer.writeMultipleIntegers(UInt8(0x30 + value / 10), UInt8(0x30 + value % 10))
+    private static func writeTwo(_ value: Int, into buffer: inout [UInt8]) {
+        buffer.append(UInt8(truncatingIfNeeded: 0x30 + value / 10))
+        buffer.append(UInt8(truncatingIfNeeded: 0x30 + value % 10))
     }
 
     /// Reads any of the three forms that a recipient must accept; nil for anything else.

@@ -1,81 +1,71 @@
-package import NIOCore
-
 /// Why a response's head cannot be written: always a defect of ours, and never sent.
 package enum ResponseError: Error, Hashable, Sendable {
     /// A value with a control byte, which could begin another field or another response.
     case badFieldValue
 }
 
-/// Appends the heads of responses to a buffer.
+/// Appends the heads of responses to bytes: an array, because a head is two dozen short writes, and each of them costs a `ByteBuffer`
+/// several times what it costs an array.
 package enum ResponseEncoder {
     /// The interim response that lets a body in.
     package static let continueBytes = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 
     /// `HTTP/1.1 200 OK`.
-    package static func beginHead(status: Int, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString(statusLine(status))
+    package static func beginHead(status: Int, into buffer: inout [UInt8]) {
+        buffer.append(statusLine(status))
     }
 
-    package static func writeField(_ name: StaticString, _ value: StaticString, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString(name)
-        buffer.writeStaticString(": ")
-        buffer.writeStaticString(value)
-        buffer.writeStaticString("\r\n")
+    package static func writeField(_ name: StaticString, _ value: StaticString, into buffer: inout [UInt8]) {
+        buffer.append(name)
+        buffer.append(": ")
+        buffer.append(value)
+        buffer.append("\r\n")
     }
 
     package static func writeField(
-        _ name: StaticString, integer value: some FixedWidthInteger, into buffer: inout ByteBuffer
+        _ name: StaticString, integer value: some FixedWidthInteger, into buffer: inout [UInt8]
     ) {
-        buffer.writeStaticString(name)
-        buffer.writeStaticString(": ")
+        buffer.append(name)
+        buffer.append(": ")
         writeDecimal(UInt64(value), into: &buffer)
-        buffer.writeStaticString("\r\n")
+        buffer.append("\r\n")
     }
 
     /// - Throws: `badFieldValue` when the value holds CR, LF, NUL or another control byte but tab.
     package static func writeField(
-        _ name: StaticString, _ value: some Collection<UInt8>, into buffer: inout ByteBuffer
+        _ name: StaticString, _ value: some Collection<UInt8>, into buffer: inout [UInt8]
     ) throws(ResponseError) {
         for byte in value where !Byte.isFieldValue(byte) { throw .badFieldValue }
-        buffer.writeStaticString(name)
-        buffer.writeStaticString(": ")
-        buffer.writeBytes(value)
-        buffer.writeStaticString("\r\n")
+        buffer.append(name)
+        buffer.append(": ")
+        buffer.append(contentsOf: value)
+        buffer.append("\r\n")
     }
 
     /// A field whose name is not ours either: user metadata.
     package static func writeField(
         prefix: StaticString, name: some Collection<UInt8>, _ value: some Collection<UInt8>,
-        into buffer: inout ByteBuffer
+        into buffer: inout [UInt8]
     ) throws(ResponseError) {
         for byte in name where !Byte.isToken(byte) { throw .badFieldValue }
         for byte in value where !Byte.isFieldValue(byte) { throw .badFieldValue }
-        buffer.writeStaticString(prefix)
-        buffer.writeBytes(name)
-        buffer.writeStaticString(": ")
-        buffer.writeBytes(value)
-        buffer.writeStaticString("\r\n")
+        buffer.append(prefix)
+        buffer.append(contentsOf: name)
+        buffer.append(": ")
+        buffer.append(contentsOf: value)
+        buffer.append("\r\n")
     }
 
-    package static func endHead(into buffer: inout ByteBuffer) { buffer.writeStaticString("\r\n") }
+    package static func endHead(into buffer: inout [UInt8]) { buffer.append("\r\n") }
 
-    private static func writeDecimal(_ value: UInt64, into buffer: inout ByteBuffer) {
-        guard value >= 10 else {
-            buffer.writeInteger(UInt8(0x30 + value))
-            return
-        }
-        var digits: [20 of UInt8] = .init(repeating: 0)
-        var at = 20
+    private static func writeDecimal(_ value: UInt64, into buffer: inout [UInt8]) {
+        let start = buffer.count
         var rest = value
-        while rest > 0 {
-            at -= 1
-            digits[at] = UInt8(0x30 + rest % 10)
+        repeat {
+            buffer.append(UInt8(0x30 + rest % 10))
             rest /= 10
-        }
-        while at < 20 {
-            buffer.writeInteger(digits[at])
-            at += 1
-        }
+        } while rest > 0
+        buffer[start...].reverse()
     }
 
     private static func statusLine(_ status: Int) -> StaticString {
@@ -103,5 +93,12 @@ package enum ResponseEncoder {
         case 505: "HTTP/1.1 505 HTTP Version Not Supported\r\n"
         default: "HTTP/1.1 500 Internal Server Error\r\n"
         }
+    }
+}
+
+extension [UInt8] {
+    /// Appends the text's UTF-8.
+    package mutating func append(_ text: StaticString) {
+        text.withUTF8Buffer { unsafe append(contentsOf: $0) }
     }
 }

@@ -101,23 +101,24 @@ package final class WholeRequestHandler: ChannelInboundHandler {
 
     private func answer(_ answer: WholeAnswer, _ context: ChannelHandlerContext) {
         let isKeepAlive = (head?.isKeepAlive ?? false) && answer.status < 500 && answer.status != 413
-        var buffer = context.channel.allocator.buffer(capacity: 512 + answer.body.count)
-        ResponseEncoder.beginHead(status: answer.status, into: &buffer)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(512 + answer.body.count)
+        ResponseEncoder.beginHead(status: answer.status, into: &bytes)
         for (name, value) in [
             ("Content-Type", answer.contentType), ("Cache-Control", answer.cacheControl),
             ("Content-Encoding", answer.contentEncoding), ("Vary", answer.vary),
         ] {
             guard let value else { continue }
-            buffer.writeString("\(name): \(value)\r\n")
+            bytes.append(contentsOf: "\(name): \(value)\r\n".utf8)
         }
-        ResponseEncoder.writeField("Content-Length", integer: answer.body.count, into: &buffer)
-        buffer.writeStaticString("Date: ")
-        buffer.writeBytes(date.value(unixSeconds: nowSeconds()))
-        buffer.writeStaticString("\r\n")
-        if !isKeepAlive { ResponseEncoder.writeField("Connection", "close", into: &buffer) }
-        ResponseEncoder.endHead(into: &buffer)
-        if head?.method != .head { buffer.writeBytes(answer.body) }
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        ResponseEncoder.writeField("Content-Length", integer: answer.body.count, into: &bytes)
+        bytes.append("Date: ")
+        bytes.append(contentsOf: date.value(unixSeconds: nowSeconds()))
+        bytes.append("\r\n")
+        if !isKeepAlive { ResponseEncoder.writeField("Connection", "close", into: &bytes) }
+        ResponseEncoder.endHead(into: &bytes)
+        if head?.method != .head { bytes.append(contentsOf: answer.body) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
         head = nil
         isAnswering = false
         if isKeepAlive {

@@ -1,5 +1,5 @@
 /// What S3 cares about among a request's header fields. The caller feeds every field once; text is made of those that matter only.
-package struct RequestFields: Sendable {
+package final class RequestFields {
     package var range: [UInt8]?
     package var conditions = Conditions()
     package var contentMD5: [UInt8]?
@@ -26,7 +26,7 @@ package struct RequestFields: Sendable {
     package init() {}
 
     /// Takes one field.
-    package mutating func add(name: Span<UInt8>, value: Span<UInt8>) {
+    package func add(name: Span<UInt8>, value: Span<UInt8>) {
         guard name.count > 0 else { return }
         switch name[0] | 0x20 {
         case UInt8(ascii: "x"):
@@ -41,7 +41,7 @@ package struct RequestFields: Sendable {
         }
     }
 
-    private mutating func addCondition(_ name: String, _ value: [UInt8]) {
+    private func addCondition(_ name: String, _ value: [UInt8]) {
         switch name {
         case "if-match": conditions.ifMatch = value
         case "if-none-match": conditions.ifNoneMatch = value
@@ -51,7 +51,7 @@ package struct RequestFields: Sendable {
         }
     }
 
-    private mutating func addContent(_ name: String, _ value: [UInt8]) {
+    private func addContent(_ name: String, _ value: [UInt8]) {
         switch name {
         case "content-md5": contentMD5 = value
         case "content-encoding": contentEncoding = value
@@ -60,7 +60,7 @@ package struct RequestFields: Sendable {
         }
     }
 
-    private mutating func addExtension(_ name: String, _ value: [UInt8]) {
+    private func addExtension(_ name: String, _ value: [UInt8]) {
         switch name {
         case "x-bailiwick-authorization", "x-amz-security-token": addTokens(value)
         case "x-amz-content-sha256": contentSHA256 = value
@@ -86,7 +86,7 @@ package struct RequestFields: Sendable {
         }
     }
 
-    private mutating func addTokens(_ value: [UInt8]) {
+    private func addTokens(_ value: [UInt8]) {
         for item in value.split(separator: UInt8(ascii: ",")) {
             var token = item.drop { $0 == 0x20 || $0 == 0x09 }
             while token.last == 0x20 || token.last == 0x09 { token = token.dropLast() }

@@ -10,8 +10,9 @@ package enum S3Method: String, Hashable, Sendable {
     case other
 }
 
-/// One request, parsed once: what is decided is the very key that storage opens.
-package struct S3Request: Sendable {
+/// One request, parsed once: what is decided is the very key that storage opens. A class, because it is handed on a dozen times and
+/// holds as many arrays.
+package final class S3Request: Sendable {
     package let operation: Operation
     package let bucket: BucketName?
     package let key: ObjectKey?
@@ -68,7 +69,7 @@ package struct S3Request: Sendable {
     /// A signature that is present would have to be verified; until that is built it is never accepted unverified.
     private static func refuseSignature(_ fields: RequestFields, _ query: Query) throws(S3Error) {
         let isSigned =
-            fields.authorization.map { $0.starts(with: "AWS".utf8) } ?? false || query.has("X-Amz-Signature")
+            fields.authorization.map(isSigningScheme) ?? false || query.has("X-Amz-Signature")
             || query.has("X-Amz-Algorithm") || query.has("X-Amz-Credential") || query.has("AWSAccessKeyId")
             || query.has("Signature")
         guard !isSigned else {
@@ -77,6 +78,11 @@ package struct S3Request: Sendable {
                 "Signed requests are not built: send none (signature_version=UNSIGNED); the certificate is the identity."
             )
         }
+    }
+
+    /// `AWS4-HMAC-SHA256`, `AWS4-ECDSA-P256-SHA256` or `AWS`; a scheme's name has no case (RFC 9110, section 11.1).
+    private static func isSigningScheme(_ authorization: [UInt8]) -> Bool {
+        authorization.prefix(3).map { $0 & 0xDF } == Array("AWS".utf8)
     }
 
     private static func operation(

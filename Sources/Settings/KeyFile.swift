@@ -95,15 +95,22 @@ extension Section {
         }
     }
 
-    /// The keys of a list of files.
+    /// The keys of a list of files. Tags and entries name a key by its id alone, so that no two may have one.
     func namedKeys(_ name: String) -> [NamedKey] {
-        strings(name).enumerated().compactMap { index, path in
+        var ids: Set<String> = []
+        return strings(name).enumerated().compactMap { index, path in
             guard let bytes = file(path, for: "\(name)[\(index)]", isPrivate: true) else { return nil }
             guard let key = NamedKey(file: bytes) else {
                 problem(
                     "\(name)[\(index)]",
                     "\(path) is not one line KEYID:base64(32 bytes); make one with `bailiwick keys new`")
                 return nil
+            }
+            if !ids.insert(key.id).inserted {
+                problem(
+                    "\(name)[\(index)]",
+                    "\(path) is a second key with the id \(key.id): what it made would be held against the first; make one with another --id"
+                )
             }
             return key
         }

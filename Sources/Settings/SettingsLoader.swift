@@ -12,6 +12,7 @@ extension Settings {
         let settings = SettingsLoader(
             root: Section(table, path: "", problems: problems), problems: problems, previous: previous
         ).load()
+        if previous == nil { settings?.holdRevocationsAgainstLastPolicy(problems) }
         guard problems.all.isEmpty, let settings else { throw SettingsError(file: path, problems: problems.all) }
         return settings
     }
@@ -192,6 +193,7 @@ struct SettingsLoader {
 
     private func readStores(_ places: [DatacenterName: Place], _ datacenters: [DatacenterSettings]) -> [StoreSettings] {
         var seen: Set<BucketName> = []
+        var folders: [(path: String, bucket: BucketName)] = []
         return root.sections("store").compactMap { section in
             let bucket = section.requiredString("bucket").flatMap { text in
                 let isBucket =
@@ -212,6 +214,14 @@ struct SettingsLoader {
             section.finish()
             guard let bucket, let place, let driver, let path else { return nil }
             if !seen.insert(bucket).inserted { section.problem("bucket", "a second store of the bucket \(bucket)") }
+            // One folder inside another would let one bucket's objects be written as the other's files.
+            if let other = folders.first(where: {
+                Self.isFolder($0.path, insideOrSameAs: path) || Self.isFolder(path, insideOrSameAs: $0.path)
+            }) {
+                section.problem(
+                    "path", "\(path) and \(other.path) of \(other.bucket) are one folder, or one in the other")
+            }
+            folders.append((path, bucket))
             if let datacenter = datacenters.first(where: { $0.place == place }) {
                 if datacenter.sealKeys.isEmpty {
                     section.problem(
@@ -230,6 +240,14 @@ struct SettingsLoader {
                 driver: driver,
                 path: path, mailbox: mailbox, verifiesContent: verifies)
         }
+    }
+
+    /// By the names alone: of one folder under two names only the first store gets the lock.
+    private static func isFolder(_ path: String, insideOrSameAs other: String) -> Bool {
+        func components(_ path: String) -> [[UInt8]] {
+            path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != [UInt8(ascii: ".")] }
+        }
+        return path.hasPrefix("/") == other.hasPrefix("/") && components(path).starts(with: components(other))
     }
 
     private func readDriver(_ section: Section) -> StoreSettings.Driver? {

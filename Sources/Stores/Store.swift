@@ -184,40 +184,23 @@ package struct ScanOptions: Sendable {
     package var readsContent: Bool
     /// Called before an untagged object is adopted, on a thread of the pool; true once the event is durable. nil: none is adopted.
     package var adopts: (@Sendable (ObjectKey) -> Bool)?
+    /// Seal sound tags again that another key than the first of their datacenter sealed.
+    package var renews: Bool
     /// Called for everything that is wrong, on a thread of the pool.
     package var finding: @Sendable (ScanFinding) -> Void
     /// Called now and then with the count of objects so far; false ends the scan.
     package var progress: @Sendable (Int) -> Bool
 
     package init(
-        readsContent: Bool = false, adopts: (@Sendable (ObjectKey) -> Bool)? = nil,
+        readsContent: Bool = false, adopts: (@Sendable (ObjectKey) -> Bool)? = nil, renews: Bool = false,
         finding: @escaping @Sendable (ScanFinding) -> Void, progress: @escaping @Sendable (Int) -> Bool = { _ in true }
     ) {
         self.readsContent = readsContent
         self.adopts = adopts
+        self.renews = renews
         self.finding = finding
         self.progress = progress
     }
-}
-
-/// One thing that a scan found wrong.
-package struct ScanFinding: Hashable, Sendable {
-    package enum Problem: Hashable, Sendable {
-        case untagged
-        case tagInvalid(TagProblem)
-        /// The tag is sound and names another datacenter.
-        case misplaced(Place)
-        case contentDamaged
-        /// A file whose path no key has, a symbolic link or the like.
-        case notAnObject
-        /// A side file of no object.
-        case orphanedSideFile
-        case unreadable(code: Int32)
-    }
-
-    /// The key, or for what is no object the path below the store's root.
-    package let name: [UInt8]
-    package let problem: Problem
 }
 
 /// What a scan counted.
@@ -225,6 +208,7 @@ package struct ScanSummary: Hashable, Sendable {
     package var objects = 0
     package var bytes: Int64 = 0
     package var adopted = 0
+    package var renewed = 0
     /// Findings that make the scan fail; what was adopted is none, nor is what is misplaced.
     package var problems = 0
     package var misplaced = 0

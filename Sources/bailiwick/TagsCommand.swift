@@ -4,19 +4,31 @@ internal import JSON
 /// `bailiwick tags`.
 struct TagsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tags", abstract: "Reseals and scans residency tags, through the running daemon.",
+        commandName: "tags", abstract: "Reseals and scans residency tags.",
         subcommands: [TagsReseal.self, TagsScan.self])
 }
 
 /// How to reach the operators' listener.
 struct OperatorsOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The operators' listener, such as https://127.0.0.1:8444.", valueName: "url"))
-    var operators: String
-    @Option(help: ArgumentHelp("A client certificate whose principal has the role operator, PEM.", valueName: "file"))
-    var certificate: String
-    @Option(help: ArgumentHelp("Its private key, PEM.", valueName: "file")) var key: String
-    @Option(help: ArgumentHelp("Whom the gateway's certificate descends from, PEM.", valueName: "file"))
-    var authorities: String
+    static let urlHelp = ArgumentHelp("The operators' listener, such as https://127.0.0.1:8444.", valueName: "url")
+    static let certificateHelp = ArgumentHelp(
+        "A client certificate whose principal has the role operator, PEM.", valueName: "file")
+    static let keyHelp = ArgumentHelp("Its private key, PEM.", valueName: "file")
+    static let authoritiesHelp = ArgumentHelp("Whom the gateway's certificate descends from, PEM.", valueName: "file")
+
+    @Option(help: urlHelp) var operators: String
+    @Option(help: certificateHelp) var certificate: String
+    @Option(help: keyHelp) var key: String
+    @Option(help: authoritiesHelp) var authorities: String
+
+    init() {}
+
+    init(_ operators: String, _ certificate: String, _ key: String, _ authorities: String) {
+        self.operators = operators
+        self.certificate = certificate
+        self.key = key
+        self.authorities = authorities
+    }
 
     /// Sends one request and gives status and body.
     func post(_ path: String, _ members: [(name: String, value: JSONValue)]) throws -> OperatorsAnswer {
@@ -65,20 +77,42 @@ struct TagsScan: ParsableCommand {
         commandName: "scan",
         abstract: "Checks every tag of a store; exit status 1 with a list when something is wrong.",
         discussion: """
-            Adopts what the store's settings let be adopted. With --content every object is read and its digest compared.
+            Adopts what the store's settings let be adopted. With --content every object is read and its digest compared. Through the
+            running daemon, or, with --config, while it is stopped: then its lock is held, and none can start meanwhile.
 
-            EXAMPLE
+            With --renew no tag depends on another seal key than the first of its datacenter when the scan has ended without a finding:
+            the others can go.
+
+            EXAMPLES
               bailiwick tags scan mail-dub1 --content --operators https://127.0.0.1:8444 --certificate operator.crt \\
                 --key operator.key --authorities servers-ca.crt
+              bailiwick tags scan mail-dub1 --config /etc/bailiwick/bailiwick.toml
             """)
 
     @Argument(help: "The bucket.") var store: String
     @Flag(help: "Read every object and compare its digest.") var content = false
-    @OptionGroup var operators: OperatorsOptions
+    @Flag(help: "Seal again, with the first of the seal keys, every sound tag that another one sealed.")
+    var renew = false
+    @Option(help: ArgumentHelp("The settings of the daemon that is stopped.", valueName: "file")) var config: String?
+    @Option(help: OperatorsOptions.urlHelp) var operators: String?
+    @Option(help: OperatorsOptions.certificateHelp) var certificate: String?
+    @Option(help: OperatorsOptions.keyHelp) var key: String?
+    @Option(help: OperatorsOptions.authoritiesHelp) var authorities: String?
 
     func run() throws {
-        let answer = try operators.post(
-            "/tags/scan", [("store", .string(JSONString(store))), ("content", .bool(content))])
+        if let config {
+            guard operators == nil else { throw ValidationError("Either --operators or --config.") }
+            let problems = try StoppedStore(config: config, bucket: store).scan(readsContent: content, renews: renew)
+            if problems > 0 { throw ExitCode(1) }
+            return
+        }
+        guard let operators, let certificate, let key, let authorities else {
+            throw ValidationError(
+                "Missing --operators, --certificate, --key or --authorities; or --config while the daemon is stopped.")
+        }
+        let answer = try OperatorsOptions(operators, certificate, key, authorities).post(
+            "/tags/scan",
+            [("store", .string(JSONString(store))), ("content", .bool(content)), ("renew", .bool(renew))])
         print(answer.text, terminator: "")
         if answer.status != 200 { throw ExitCode(1) }
     }

@@ -4,7 +4,7 @@ internal import ArgumentParser
 struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token", abstract: "Issues, shows, verifies and revokes authorizations.",
-        subcommands: [TokenIssue.self, TokenInspect.self, TokenVerify.self, TokenRevoke.self])
+        subcommands: [TokenIssue.self, TokenInspect.self, TokenVerify.self, TokenRevoke.self, TokenRevocations.self])
 }
 
 /// A token as an argument.

@@ -180,6 +180,7 @@ import Testing
             let answer = try world.curl("dub1-support", from: "127.0.10.5", "/\(bucket)/alice/INBOX/1")
             #expect(answer.status == 404)
             #expect(answer.text.contains("<Code>NoSuchBucket</Code>"))
+            #expect(answer.reason == "not-entitled")
             #expect(!answer.text.contains("<Jurisdiction>"))
         }
     }
@@ -199,13 +200,21 @@ import Testing
     }
 
     @Test func aClientWithoutACertificateOrWithAnExpiredOrRevokedOneGetsAnAlert() throws {
-        #expect(throws: TestFailure.self) { try world.curl(nil, from: "127.0.10.5", "/mail-dub1/alice/INBOX/1") }
-        #expect(throws: TestFailure.self) {
-            try world.curl("dub1-expired", from: "127.0.10.5", "/mail-dub1/alice/INBOX/1")
+        func failures(_ cause: String) throws -> Int {
+            let metrics = try world.curl("dub1-operator", from: "127.0.10.5", "/metrics", at: world.dublin + 1)
+            #expect(metrics.status == 200)
+            let name = "bailiwick_tls_handshake_failures_total{cause=\"\(cause)\"} "
+            return metrics.text.split(separator: "\n").first { $0.hasPrefix(name) }
+                .flatMap { Int($0.dropFirst(name.count)) } ?? 0
         }
-        let metrics = try world.curl("dub1-operator", from: "127.0.10.5", "/metrics", at: world.dublin + 1)
-        #expect(metrics.status == 200)
-        #expect(metrics.text.contains("bailiwick_tls_handshake_failures_total"))
+        for (who, cause) in [(nil, "no-certificate"), ("dub1-expired", "certificate-expired")] {
+            let before = try failures(cause)
+            do {
+                let answer = try world.curl(who, from: "127.0.10.5", "/mail-dub1/alice/INBOX/1")
+                Issue.record("answered: \(answer.status)")
+            } catch let failure as TestFailure { #expect("\(failure)".contains("alert"), "\(failure)") }
+            #expect(try failures(cause) == before + 1, "\(cause)")
+        }
     }
 
     @Test func aSignedRequestIsNotAcceptedUnverified() throws {

@@ -84,6 +84,7 @@ import Testing
                 ("reason", .text("-1")),
             ]
         ),
+        ("renewal", [("store", .text("mail-dub1")), ("principal", .text("operator"))]),
         (
             "seal-failure",
             [("store", .text("mail-dub1")), ("object", .text("k:abc")), ("request", .text("req"))]

@@ -33,6 +33,29 @@ import Testing
         #expect(log.status == 0)
     }
 
+    /// Swift takes canonically equivalent text for equal: by that, a KELVIN SIGN would be a K.
+    @Test func aNameIsComparedByItsBytes() throws {
+        let world = try World()
+        try world.edit("dub1-gw1") {
+            $0 = $0.replacingOccurrences(
+                of: "spiffe://example.org/dub1/support", with: "spiffe://example.org/dub1/Kiosk")
+        }
+        try world.start("dub1-gw1")
+        let pki = world.folder("pki")
+        for (file, name) in [("ascii", "K"), ("kelvin", "\u{212A}")] {
+            try world.folder.write(
+                "extensions",
+                "subjectAltName = URI:spiffe://example.org/dub1/\(name)iosk\nextendedKeyUsage = clientAuth\n")
+            let made = try run([
+                "sh", "-ec",
+                "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout \(pki)/\(file).key -subj /CN=\(file) | openssl x509 -req -CA \(pki)/clients-ca.crt -CAkey \(pki)/clients-ca.key -days 1 -extfile \(world.folder("extensions")) -out \(pki)/\(file).crt",
+            ])
+            #expect(made.status == 0, "\(made.errors)")
+        }
+        #expect(try world.curl("ascii", from: "127.0.10.5", "/mail-dub1/alice/1").status == 404)
+        #expect(try world.curl("kelvin", from: "127.0.10.5", "/mail-dub1/alice/1").reason == "unauthenticated")
+    }
+
     @Test func aConnectionLivesOnAfterAReloadButItsAuthorityDoesNot() throws {
         let world = try World()
         let daemon = try world.start("dub1-gw1")

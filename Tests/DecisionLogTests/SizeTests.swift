@@ -14,7 +14,19 @@ import Testing
         Array(#"{"kind":"event","v":1,"time":"2026-07-01T00:00:00.000000Z","gateway":"g","event":"e\#(index)"}"#.utf8)
     }
 
-    @Test func everySizeVerifiesWithOtherPeoplesTools() throws {
+    @Test func everySizeVerifies() throws { try atEverySize { _, _ in } }
+
+    @Test(.enabled(if: OtherCheckers.goProgram != nil, "golang-go and golang-golang-x-mod-dev are needed"))
+    func everySizeVerifiesByGo() throws {
+        try atEverySize { try OtherCheckers.go($0, LogTests.signer.verifier.text, size: $1) }
+    }
+
+    @Test(.enabled(if: OtherCheckers.aicsProgram != nil, "a Python 3.12, and PyPI, are needed"))
+    func everySizeVerifiesByAICS() throws {
+        try atEverySize { try OtherCheckers.aics($0, LogTests.signer.verifier.text, size: $1) }
+    }
+
+    private func atEverySize(_ check: (_ log: String, _ size: UInt64) throws -> Void) throws {
         let folder = try Sandbox("sizes")
         let files = LogFolder(path: folder("log"))
         try files.makeFolder("")
@@ -31,8 +43,7 @@ import Testing
             var verifier = LogVerifier(reader)
             #expect(try verifier.verify(since: since).entries == size)
             since = reader.checkpoint
-            try OtherCheckers.go(folder("log"), LogTests.signer.verifier.text, size: size)
-            try OtherCheckers.aics(folder("log"), LogTests.signer.verifier.text, size: size)
+            try check(folder("log"), size)
             // What was published opens again, at the same root.
             let again = try Tree(files, origin: LogTests.origin, signers: [LogTests.signer])
             #expect(again.size == size)
@@ -40,7 +51,8 @@ import Testing
         }
     }
 
-    @Test func goFindsAChangedEntry() throws {
+    @Test(.enabled(if: OtherCheckers.goProgram != nil, "golang-go and golang-golang-x-mod-dev are needed"))
+    func goFindsAChangedEntry() throws {
         let folder = try Sandbox("changed")
         let log = try LogTests.open(folder)
         log.close()
@@ -58,7 +70,7 @@ import Testing
 /// Checkers that share no line with ours.
 enum OtherCheckers {
     /// Tests/Conformance/tlog/main.go, built once; nil where there is no Go with golang.org/x/mod.
-    private static let goProgram: (path: String, folder: Sandbox)? = {
+    static let goProgram: (path: String, folder: Sandbox)? = {
         guard has("go"), let folder = try? Sandbox("go") else { return nil }
         let built = try? run(
             ["go", "build", "-o", folder("tlog"), "\(repository)/Tests/Conformance/tlog/main.go"],
@@ -71,7 +83,7 @@ enum OtherCheckers {
     }()
 
     static func go(_ log: String, _ key: String, size: UInt64) throws {
-        guard let program = goProgram else { return }
+        guard let program = goProgram else { throw TestFailure("no Go") }
         let result = try run([program.path, log, key])
         guard result.status == 0, result.text.hasPrefix("good: \(size) entries") else {
             throw TestFailure("Go's checker at \(size): \(result.text)\(result.errors)")
@@ -79,7 +91,7 @@ enum OtherCheckers {
     }
 
     /// aics-tlog from PyPI, in a virtual environment that stays in .build; nil where there is no Python 3.12 or no registry.
-    private static let aicsProgram: String? = {
+    static let aicsProgram: String? = {
         // pyenv keeps versions that the PATH does not name.
         let script = """
             [ -x "$0/bin/aics-tlog" ] && exit 0
@@ -101,7 +113,7 @@ enum OtherCheckers {
 
     /// The checkpoint, and the last, the first and a middle entry's inclusion, from the tiles.
     static func aics(_ log: String, _ key: String, size: UInt64) throws {
-        guard let program = aicsProgram else { return }
+        guard let program = aicsProgram else { throw TestFailure("no aics-tlog") }
         var commands = [["verify-checkpoint"]]
         for index in Set([0, size / 2, size &- 1]) where index < size {
             commands.append(["verify-inclusion", "--index", "\(index)"])

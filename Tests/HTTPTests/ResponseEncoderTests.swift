@@ -5,10 +5,10 @@ import Testing
 
 @testable import HTTP
 
-private func written(_ body: (inout ByteBuffer) throws -> Void) rethrows -> String {
-    var buffer = ByteBuffer()
-    try body(&buffer)
-    return String(buffer: buffer)
+private func written(_ body: (inout [UInt8]) throws -> Void) rethrows -> String {
+    var bytes: [UInt8] = []
+    try body(&bytes)
+    return String(decoding: bytes, as: UTF8.self)
 }
 
 @Suite struct ResponseEncoderTests {
@@ -66,8 +66,8 @@ private func written(_ body: (inout ByteBuffer) throws -> Void) rethrows -> Stri
         }
     }
 
-    private func write(name: [UInt8]? = nil, value: [UInt8]) -> ByteBuffer? {
-        var buffer = ByteBuffer()
+    private func write(name: [UInt8]? = nil, value: [UInt8]) -> [UInt8]? {
+        var buffer: [UInt8] = []
         do throws(ResponseError) {
             if let name {
                 try ResponseEncoder.writeField(prefix: "x-", name: name, value, into: &buffer)
@@ -76,7 +76,7 @@ private func written(_ body: (inout ByteBuffer) throws -> Void) rethrows -> Stri
             }
         } catch {
             #expect(error == .badFieldValue)
-            #expect(buffer.readableBytes == 0)
+            #expect(buffer.isEmpty)
             return nil
         }
         return buffer
@@ -104,12 +104,12 @@ private func written(_ body: (inout ByteBuffer) throws -> Void) rethrows -> Stri
             let request = HTTPRequestHead(version: .http1_1, method: method, uri: "/")
             try channel.writeOutbound(HTTPClientRequestPart.head(request))
             try channel.writeOutbound(HTTPClientRequestPart.end(nil))
-            var buffer = ByteBuffer()
+            var buffer: [UInt8] = []
             ResponseEncoder.beginHead(status: status, into: &buffer)
             ResponseEncoder.writeField(name, value, into: &buffer)
             ResponseEncoder.endHead(into: &buffer)
-            buffer.writeString(sent)
-            try channel.writeInbound(buffer)
+            buffer.append(contentsOf: sent.utf8)
+            try channel.writeInbound(ByteBuffer(bytes: buffer))
             while let part = try channel.readInbound(as: HTTPClientResponsePart.self) {
                 switch part {
                 case .head(let head): parts.append("\(head.status.code) \(head.headers.first(name: "\(name)") ?? "")")

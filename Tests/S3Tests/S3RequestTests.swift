@@ -55,6 +55,8 @@ import Testing
     @Test(arguments: [
         ("/mail-dub1/a", [("Authorization", "AWS4-HMAC-SHA256 Credential=…")]),
         ("/mail-dub1/a", [("authorization", "AWS AKIA:sig")]),
+        ("/mail-dub1/a", [("authorization", "aws4-hmac-sha256 Credential=…")]),
+        ("/mail-dub1/a?X-Amz-Credential=x", []), ("/mail-dub1/a?X%2DAmz%2DSignature=0", []),
         ("/mail-dub1/a?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0", []),
         ("/mail-dub1/a?AWSAccessKeyId=a&Signature=b&Expires=1", []),
     ])

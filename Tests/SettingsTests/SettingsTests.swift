@@ -147,12 +147,23 @@ import Testing
             "whole number"),
         Mistake("keys/log-dub1\"", "keys/seal-dub1\"", "log.signing_keys[0]", "PRIVATE+KEY"),
         Mistake("keys/seal-dub1\"", "keys/log-dub1\"", "datacenter[0].seal_keys[0]", "KEYID:base64"),
+        Mistake(
+            "keys/seal-dub1\"]", "keys/seal-dub1\", \"FOLDER/keys/seal-dub1\"]", "datacenter[0].seal_keys[1]",
+            "a second key with the id dub1-2026"),
+        Mistake(
+            "keys/pseudonym-dub1\"]", "keys/pseudonym-dub1\", \"FOLDER/keys/pseudonym-dub1\"]",
+            "datacenter[0].pseudonym_keys[1]", "a second key with the id dub1-2026"),
+        Mistake(
+            "[[issuer]]\nid = \"https://courts.example.us\"",
+            "[[store]]\nbucket = \"mail-two\"\ndatacenter = \"dub1\"\ndriver = \"directory\"\npath = \"FOLDER/store/./dub1/alice\"\n[[issuer]]\nid = \"https://courts.example.us\"",
+            "store[1].path", "of mail-dub1 are one folder, or one in the other"),
     ]
 
     @Test(arguments: mistakes)
     func aMistakeIsNamedWithItsKeyAndTheWayOut(_ mistake: Mistake) throws {
         do {
-            _ = try load(try edited(mistake.old, mistake.new))
+            _ = try load(
+                try edited(mistake.old, mistake.new.replacingOccurrences(of: "FOLDER", with: world.folder.path)))
             Issue.record("it was accepted")
         } catch let error as SettingsError {
             #expect(error.description.contains(mistake.key), "\(error)")

@@ -247,10 +247,11 @@ final class TestStore: Sendable {
 
     /// What a scan found, in the order in which it did.
     func scan(
-        readsContent: Bool = false, adopts: (@Sendable (ObjectKey) -> Bool)? = nil
+        readsContent: Bool = false, adopts: (@Sendable (ObjectKey) -> Bool)? = nil, renews: Bool = false
     ) throws -> (summary: ScanSummary, findings: [ScanFinding]) {
         let findings = Collected<ScanFinding>()
-        let options = ScanOptions(readsContent: readsContent, adopts: adopts, finding: { findings.append($0) })
+        let options = ScanOptions(
+            readsContent: readsContent, adopts: adopts, renews: renews, finding: { findings.append($0) })
         let summary: ScanSummary = try wait { [self] loop, done in store.scan(options, on: loop, done) }
         return (summary, findings.values)
     }

@@ -176,6 +176,37 @@ import Testing
         #expect(try retired.get(key("a")) == bytes("a"))
     }
 
+    /// After a scan that renews, every object is as it was under the first key alone: its facts, metadata and side file too.
+    @Test func aScanRenewsWhatAnOlderKeySealed() throws {
+        let store = try TestStore(keyring: keyring(dublin: ["old"]))
+        var large = ObjectMetadata()
+        large.userMetadata = (0..<40).map {
+            MetadataPair(name: bytes("n\($0)"), value: bytes(String(repeating: "v", count: 100)))
+        }
+        try store.put(key("alice/large"), bytes("large"), metadata: large)
+        try store.put(key("alice/moved"), bytes("moved"), residency: virginian)
+        try store.put(key("alice/small"), bytes("small"))
+        try store.put(key("alice/bad"), bytes("bad"))
+        try store.setAttribute(bytes("v1;no tag"), key("alice/bad"))
+        let sideFile = try store.internalNames("side")
+        #expect(sideFile.count == 1)
+        let before = try ["large", "moved", "small"].map { try store.describe(key("alice/\($0)")) }
+
+        let rotated = TestStore(store, keyring: keyring(dublin: ["new", "old"]))
+        let (plain, _) = try rotated.scan(readsContent: true)
+        #expect(plain.renewed == 0)
+        let (summary, findings) = try rotated.scan(readsContent: true, renews: true)
+        #expect(summary.renewed == 2 && summary.objects == 4 && summary.problems == 1)
+        #expect(findings.contains { $0.name == bytes("alice/bad") && $0.problem == .tagInvalid(.malformed) })
+        #expect(try rotated.scan(renews: true).0.renewed == 0)
+        #expect(try rotated.internalNames("side").count == 1 && rotated.internalNames("side") != sideFile)
+
+        let retired = TestStore(store, keyring: keyring(dublin: ["new"]))
+        #expect(try ["large", "moved", "small"].map { try retired.describe(key("alice/\($0)")) } == before)
+        #expect(try keyID(retired, key("alice/large")) == "new")
+        #expect(try retired.scan(readsContent: true).0.problems == 1)
+    }
+
     /// The same id with other bytes is another key.
     @Test func anotherKeyOfTheSameName() throws {
         let store = try TestStore()

@@ -19,6 +19,11 @@ package final class Client: @unchecked Sendable {
     /// Sends a line and waits for the answer.
     package func ask(_ line: String = "") throws -> String {
         try input.fileHandleForWriting.write(contentsOf: Data((line + "\n").utf8))
+        return try read()
+    }
+
+    /// The next line that it says.
+    package func read() throws -> String {
         var answer: [UInt8] = []
         while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first {
             if byte == UInt8(ascii: "\n") { return String(decoding: answer, as: UTF8.self) }

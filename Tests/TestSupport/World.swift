@@ -33,6 +33,11 @@ package final class World: @unchecked Sendable {
         return daemon
     }
 
+    /// The daemon that was started last under that name.
+    package func daemon(_ name: String) -> Daemon? {
+        lock.withLock { daemons.last { $0.outputPath == folder("\(name).toml") + ".out" } }
+    }
+
     /// The settings file's text, edited.
     package func edit(_ name: String, _ change: (inout String) -> Void) throws {
         var text = folder.read("\(name).toml")
@@ -137,7 +142,7 @@ package final class World: @unchecked Sendable {
     }
 
     /// A port that is free now, and the one above it too.
-    private static func freePortPair() -> Int {
+    package static func freePortPair() -> Int {
         for _ in 0..<1000 {
             let port = Int.random(in: 20_000..<60_000) & ~1
             if isFree(port), isFree(port + 1) { return port }

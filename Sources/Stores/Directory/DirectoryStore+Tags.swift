@@ -64,20 +64,28 @@ extension DirectoryStore {
         let sealed = try SealedObject.seal(
             rest, residency: ResidencyFacts(place: place, receivedSeconds: received), taggedSeconds: time.seconds,
             size: file.status.size, contentDigest: content.sha256, binding: key.utf8, keyring: keyring)
+        return try attach(sealed.attribute, sealed.sideFile, to: file, of: key, setting)
+    }
+
+    /// Gives a file another packed attribute, durably; the side file that it names is there before, the one that only the old attribute
+    /// named goes after.
+    func attach(
+        _ attribute: [UInt8], _ sideFile: (SideFile, [UInt8])?, to file: ObjectFile, of key: ObjectKey,
+        _ setting: ExtendedAttribute.Setting
+    ) throws(StoreError) -> ObjectFile {
         do throws(SystemError) {
-            if let (side, bytes) = sealed.sideFile { try root.writeSideFile(side, bytes) }
+            if let (side, bytes) = sideFile { try root.writeSideFile(side, bytes) }
         } catch { throw StoreError(error) }
         do throws(SystemError) {
-            try ExtendedAttribute.set(sealed.attribute, of: file.descriptor, setting)
+            try ExtendedAttribute.set(attribute, of: file.descriptor, setting)
         } catch {
-            if let (side, _) = sealed.sideFile { root.removeSideFile(side) }
+            if let (side, _) = sideFile { root.removeSideFile(side) }
             throw StoreError(error)
         }
         do throws(SystemError) { try file.descriptor.synchronize() } catch { throw StoreError(error) }
         // Only what a sound tag named: any other name may be another object's.
         if let side = file.sealed?.rest.sideFile { root.removeSideFile(side) }
-        return file.with(
-            judge(sealed.attribute, size: file.status.size, binding: key.utf8), attribute: sealed.attribute)
+        return file.with(judge(attribute, size: file.status.size, binding: key.utf8), attribute: attribute)
     }
 
     /// What the attribute says beside the tag, whether or not that verifies, with what its side file holds as far as that is
@@ -111,7 +119,11 @@ extension DirectoryStore {
         _ key: ObjectKey, _ options: ScanOptions, _ summary: inout ScanSummary
     ) throws(StoreError) -> String? {
         let located = try locate(key)
-        guard let file = located.file else { return nil }
+        guard var file = located.file else { return nil }
+        if options.renews, let renewed = try renew(file, of: key) {
+            summary.renewed += 1
+            file = renewed
+        }
         let sideFileName = (file.sealed?.rest ?? file.unverifiedRest)?.sideFile?.fileName
         summary.objects += 1
         summary.bytes += file.status.size

@@ -90,7 +90,10 @@ final class Requests: DecisionWaiter {
         self.log = log
         made = (0..<4096).map { Made.entry(kind, $0, at: Timestamp(seconds: 0)) }
         let woken = woken
-        port = log.makePort { woken.raise() } later: {}
+        port = log.makePort {
+            woken.raise()
+        } later: {
+        }
     }
 
     /// Keeps `waiting` decisions waiting until `count` were answered.

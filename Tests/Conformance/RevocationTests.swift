@@ -1,0 +1,150 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What is withdrawn has no effect from then on: on what is being sent, and over a restart.
+@Suite final class RevocationTests {
+    static let issuer = "https://authorizations.example.ie"
+
+    let world: World
+
+    init() throws { world = try World() }
+
+    /// A client that reads an object slowly, and says at each line it is sent how much it has; at `all`, when it has the rest.
+    private func slowReader(token: String) throws -> Client {
+        try world.folder.write(
+            "slow.py",
+            """
+            import socket, ssl, sys
+            folder, port, token = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+            context = ssl.create_default_context(cafile=f"{folder}/pki/servers-ca.crt")
+            context.check_hostname = False
+            context.load_cert_chain(f"{folder}/pki/iad1-ediscovery.crt", f"{folder}/pki/iad1-ediscovery.key")
+            raw = socket.socket()
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            raw.bind(("127.0.20.5", 0))
+            raw.settimeout(30)
+            raw.connect(("127.0.0.1", port))
+            connection = context.wrap_socket(raw)
+            connection.sendall(f"GET /mail-dub1/alice/big HTTP/1.1\\r\\nHost: gw\\r\\nx-bailiwick-authorization: {token}\\r\\n\\r\\n".encode())
+            first = connection.recv(4096)
+            count = len(first)
+            for line in sys.stdin:
+                end = "open"
+                if line.startswith("all"):
+                    try:
+                        while piece := connection.recv(1 << 20):
+                            count += len(piece)
+                        end = "ended"
+                    except (ssl.SSLError, ConnectionResetError, TimeoutError) as error:
+                        end = type(error).__name__
+                print(first.split()[1].decode(), count, end, flush=True)
+            """)
+        return try Client(["python3", world.folder("slow.py"), world.folder.path, "\(world.dublin)", token])
+    }
+
+    private func prepare() throws -> Daemon {
+        let daemon = try world.start("dub1-gw1")
+        let big = Data(repeating: 7, count: 24 << 20)
+        #expect(try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/big", body: big).status == 200)
+        return daemon
+    }
+
+    /// Waits until the log says that a release was withdrawn, and gives how long that took.
+    private func waitForWithdrawal() throws -> TimeInterval {
+        let started = Date()
+        while Date().timeIntervalSince(started) < 20 {
+            let log = try world.bailiwick("log", "query", world.folder("log/dub1"), "--kind", "completion", "--json")
+            if log.text.contains("\"withdrawn\"") { return Date().timeIntervalSince(started) }
+            usleep(100_000)
+        }
+        throw TestFailure("nothing was withdrawn")
+    }
+
+    @Test func aReleaseThatOutlivesItsRevocationIsBrokenOff() throws {
+        let daemon = try prepare()
+        let token = try world.irishToken()
+        let reader = try slowReader(token: token)
+        #expect(try reader.ask().hasPrefix("200 "))
+        let denied = try world.bailiwick("token", "revoke", "--deny-list", world.folder("issuers/ie.denied"), token)
+        #expect(denied.status == 0)
+        daemon.signal(SIGHUP)
+        try daemon.waitForOutput("settings reloaded")
+        // The completion is on disk at most a checkpoint's interval after the release was broken off.
+        #expect(try waitForWithdrawal() < 7)
+        let end = try reader.ask("all").split(separator: " ")
+        #expect(try #require(Int(end[1])) < 24 << 20 && end[2] != "open", "\(end)")
+        reader.end()
+    }
+
+    @Test func aReleaseThatOutlivesItsAuthorizationIsBrokenOff() throws {
+        _ = try prepare()
+        let expires = ISO8601DateFormatter().string(from: Date().addingTimeInterval(4))
+        let reader = try slowReader(token: try world.irishToken("--expires", expires))
+        #expect(try reader.ask().hasPrefix("200 "))
+        #expect(try waitForWithdrawal() < 11)
+        let end = try reader.ask("all").split(separator: " ")
+        #expect(try #require(Int(end[1])) < 24 << 20, "\(end)")
+        reader.end()
+    }
+
+    private func writeList(_ name: String, _ tokenIDs: [String], hours: Int = 24) throws {
+        let made = try world.bailiwick(
+            "token", "revocations", "--issuer", Self.issuer, "--key", world.folder("keys/issuer-ie.pem"), "--kid",
+            "ie-2026", "--hours", "\(hours)")
+        #expect(made.status == 0, "\(made.errors)")
+        let list =
+            tokenIDs.isEmpty
+            ? made
+            : try run(
+                [
+                    "\(products)/bailiwick", "token", "revocations", "--issuer", Self.issuer, "--key",
+                    world.folder("keys/issuer-ie.pem"), "--kid", "ie-2026", "--hours", "\(hours)",
+                ] + tokenIDs.flatMap { ["--token-id", $0] })
+        try world.folder.write(name, list.text)
+    }
+
+    /// Whoever puts an older list back would bring a withdrawn token back with it: by a reload, or by a restart.
+    @Test func anIssuersListNeverGoesBackNotEvenOverARestart() throws {
+        try writeList("old.revocations", [])
+        try writeList("issuers/ie.revocations", [])
+        try world.edit("dub1-gw1") {
+            $0 = $0.replacingOccurrences(
+                of: "deny_list = \"\(world.folder("issuers/ie.denied"))\"",
+                with: "revocations = \"\(world.folder("issuers/ie.revocations"))\"")
+        }
+        let daemon = try world.start("dub1-gw1")
+        let path = "/mail-dub1/alice/1"
+        #expect(try world.curl("dub1-mailserver", from: "127.0.10.5", path, body: Data("x".utf8)).status == 200)
+        let header = "x-bailiwick-authorization: " + (try world.irishToken("--token-id", "order-7"))
+        func outcome() throws -> String? {
+            let answer = try world.curl("iad1-ediscovery", from: "127.0.20.5", path, "-H", header)
+            return answer.status == 200 ? "served" : answer.reason
+        }
+        #expect(try outcome() == "served")
+        // `iat` counts seconds: the new list is a later one.
+        let second = Date()
+        while Date().timeIntervalSince(second) < 1.1 { usleep(20_000) }
+        try writeList("issuers/ie.revocations", ["order-7"])
+        daemon.signal(SIGHUP)
+        try daemon.waitForOutput("settings reloaded")
+        #expect(try outcome() == "authorization-revoked")
+
+        try world.folder.write("issuers/ie.revocations", world.folder.read("old.revocations"))
+        daemon.signal(SIGHUP)
+        try daemon.waitForOutput("NOT reloaded")
+        #expect(daemon.output.contains("went back"))
+        #expect(try outcome() == "authorization-revoked")
+
+        #expect(daemon.stop() == 0)
+        for arguments in [["--check"], []] {
+            let started = try run(
+                ["\(products)/bailiwickd", "--config", world.folder("dub1-gw1.toml")] + arguments)
+            #expect(started.status == 1)
+            #expect(started.errors.contains("the list went back") && started.errors.contains(Self.issuer))
+        }
+        try writeList("issuers/ie.revocations", ["order-7"])
+        try world.start("dub1-gw1")
+        #expect(try outcome() == "authorization-revoked")
+    }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `bailiwick tags scan`, through the running daemon and while it is stopped.
+@Suite final class ScanTests {
+    let world: World
+
+    init() throws { world = try World() }
+
+    private func throughDaemon(_ arguments: String...) throws -> CommandResult {
+        try run(
+            [
+                "\(products)/bailiwick", "tags", "scan", "mail-dub1", "--operators",
+                "https://127.0.0.1:\(world.dublin + 1)", "--certificate", world.folder("pki/dub1-operator.crt"),
+                "--key", world.folder("pki/dub1-operator.key"), "--authorities", world.folder("pki/servers-ca.crt"),
+            ] + arguments)
+    }
+
+    private func whileStopped(_ arguments: String...) throws -> CommandResult {
+        try run(
+            ["\(products)/bailiwick", "tags", "scan", "mail-dub1", "--config", world.folder("dub1-gw1.toml")]
+                + arguments)
+    }
+
+    private func put(_ key: String, _ text: String) throws {
+        let answer = try world.curl(
+            "dub1-mailserver", from: "127.0.10.5", "/mail-dub1/\(key)", body: Data(text.utf8))
+        #expect(answer.status == 200)
+    }
+
+    @Test func bothWaysFindTheSame() throws {
+        let daemon = try world.start("dub1-gw1")
+        for number in 0..<4 { try put("alice/\(number)", "message \(number)") }
+        let clean = try throughDaemon("--content")
+        #expect(clean.status == 0 && clean.text.hasSuffix("4 objects, 36 bytes, 0 adopted, 0 misplaced, 0 wrong\n"))
+
+        // One tag edited, one content altered at the same size, one file without a tag.
+        let store = world.folder("store/dub1/alice")
+        let changed = try run([
+            "sh", "-ec",
+            """
+            python3 -c 'import os,sys; v=os.getxattr(sys.argv[1],"user.bailiwick"); os.setxattr(sys.argv[1],"user.bailiwick",v.replace(b";IE;",b";US;",1))' \(store)/0
+            printf 'massage 1' | dd of=\(store)/1 conv=notrunc status=none
+            echo stray > \(store)/stray
+            """,
+        ])
+        #expect(changed.status == 0, "\(changed.errors)")
+        let expected = [
+            "alice/0: tag invalid", "alice/1: the content is not what was sealed", "alice/stray: no tag",
+            "5 objects, 42 bytes, 0 adopted, 0 misplaced, 3 wrong",
+        ]
+        let running = try throughDaemon("--content")
+        #expect(running.status == 1)
+        for line in expected { #expect(running.text.contains(line), "\(running.text)") }
+
+        // Its lock is the daemon's while that runs.
+        let kept = try whileStopped()
+        #expect(kept.status != 0 && kept.errors.contains("in use by another process"), "\(kept.errors)")
+
+        #expect(daemon.stop() == 0)
+        let stopped = try whileStopped("--content")
+        #expect(stopped.status == 1)
+        #expect(stopped.text == running.text)
+        let without = try whileStopped()
+        #expect(without.status == 1 && !without.text.contains("alice/1:"))
+        #expect(try throughDaemon().status != 0)
+    }
+
+    @Test func whatIsAdoptedWhileStoppedIsOnRecordBefore() throws {
+        try world.edit("dub1-gw1") {
+            $0 = $0.replacingOccurrences(
+                of: "driver = \"directory\"", with: "driver = \"directory\"\nuntagged = \"adopt\"")
+        }
+        try world.folder.write("store/dub1/alice/stray", "hello")
+        let adopted = try whileStopped()
+        #expect(
+            adopted.status == 0 && adopted.text == "1 objects, 5 bytes, 1 adopted, 0 misplaced, 0 wrong\n", "\(adopted)"
+        )
+        let again = try whileStopped("--content")
+        #expect(again.text == "1 objects, 5 bytes, 0 adopted, 0 misplaced, 0 wrong\n")
+        let events = try world.bailiwick("log", "query", world.folder("log/dub1"), "--kind", "event", "--json").text
+        #expect(events.components(separatedBy: "\"adoption\"").count == 2, "\(events)")
+        // The daemon goes on in the same log, and serves what was adopted.
+        try world.start("dub1-gw1")
+        #expect(try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/stray").text == "hello")
+        let key = world.folder.read("keys/log-dub1.vkey").trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(try world.bailiwick("log", "verify", world.folder("log/dub1"), "--key", key).status == 0)
+        #expect(try world.bailiwick("log", "audit", world.folder("log/dub1"), "--key", key).status == 0)
+    }
+
+    @Test func aBucketThatIsNoneIsToldWithThoseThatAre() throws {
+        let result = try run([
+            "\(products)/bailiwick", "tags", "scan", "mail-other", "--config", world.folder("dub1-gw1.toml"),
+        ])
+        #expect(result.status != 0 && result.errors.contains("mail-dub1"))
+    }
+}
