@@ -146,6 +146,7 @@ package final class Gateway: Sendable {
             return worker
         }
         heartbeat = Heartbeat(loops: workers.map(\.eventLoop), pool: pool, log: log)
+        LongWork.listen { [heartbeat] in heartbeat.passed() }
         scheduleAggregates()
         condition.look(service)
         scheduleLooks()

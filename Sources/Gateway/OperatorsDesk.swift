@@ -163,14 +163,7 @@ final class OperatorsDesk: Sendable {
             return true
         }
         let options = ScanOptions(
-            readsContent: readsContent, adopts: adopts ? adopt : nil,
-            renews: renews,
-            finding: { findings.add($0) },
-            progress: { [gateway] _ in
-                // A walk may take longer than the watchdog's period.
-                gateway.heartbeat.passed()
-                return true
-            })
+            readsContent: readsContent, adopts: adopts ? adopt : nil, renews: renews, finding: { findings.add($0) })
         store.store.scan(options, on: loop) { result in
             switch result {
             case .success(let summary):

@@ -86,6 +86,7 @@ struct ContentDigests: ~Copyable {
             guard read == wanted else { throw .contentDamaged }
             digests.update(buffer)
             position += Int64(read)
+            LongWork.goesOn()
         }
         return digests.finish()
     }

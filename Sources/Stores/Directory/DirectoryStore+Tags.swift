@@ -249,6 +249,7 @@ private struct Scan {
                 throw error
             }
         }
+        LongWork.goesOn()
         if summary.objects % 256 == 0, !options.progress(summary.objects) { summary.isComplete = false }
     }
 
