@@ -1,6 +1,7 @@
 internal import DecisionLog
 internal import HTTP
 internal import NIOCore
+internal import OpenSSL
 internal import Residency
 internal import S3
 internal import Settings
