@@ -20,10 +20,10 @@ def what_hinders_a_start_is_said(machine):
     cursor = machine.cursor()
     machine.systemctl("stop", UNIT)
     holder = subprocess.Popen(["nsenter", "-t", machine.leader, "-n", "python3", "-c",
-                               "import socket; s = socket.socket(); s.bind(('127.0.0.1', 8443)); s.listen(); print(flush=True); input()"],
+                               "import socket; s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(('127.0.0.1', 8443)); s.listen(); print(flush=True); input()"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        holder.stdout.readline()
+        expect(holder.stdout.readline() == b"\n", "somebody else has the port (with SO_REUSEADDR, past connections that wait for their end)")
         expect(machine.systemctl("start", UNIT, check=False).returncode != 0, "the start fails")
         expect(any("gateway.listen[0]: 127.0.0.1:8443: the address is in use" in line for line in machine.messages(cursor)), "the journal says why")
     finally:
