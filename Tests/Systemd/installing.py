@@ -49,7 +49,7 @@ def pages_completions_and_documents_are_there(machine):
     files = set(machine.inside("dpkg", "-L", "bailiwick").stdout.split())
     for name in ["man/man8/bailiwickd.8.gz", "man/man1/bailiwick.1.gz", "man/man5/bailiwick.toml.5.gz", "zsh/vendor-completions/_bailiwick",
                  "fish/vendor_completions.d/bailiwick.fish", "bash-completion/completions/bailiwickd", "doc/bailiwick/MANUAL.md.gz",
-                 "doc/bailiwick/FORMATS.md.gz", "doc/bailiwick/README.Debian", "doc/bailiwick/copyright", "doc/bailiwick/changelog.gz"]:
+                 "bailiwick/bailiwick-alerts.yml", "bailiwick/bailiwick-dashboard.json", "doc/bailiwick/FORMATS.md.gz", "doc/bailiwick/README.Debian", "doc/bailiwick/copyright", "doc/bailiwick/changelog.gz"]:
         expect(f"/usr/share/{name}" in files, f"{name} is in the package")
     for program, word, candidate in [("bailiwick", "tok", "token"), ("bailiwickd", "--ch", "--check")]:
         script = f"""source /usr/share/bash-completion/completions/{program}

@@ -20,10 +20,10 @@ def what_hinders_a_start_is_said(machine):
     cursor = machine.cursor()
     machine.systemctl("stop", UNIT)
     holder = subprocess.Popen(["nsenter", "-t", machine.leader, "-n", "python3", "-c",
-                               "import socket; s = socket.socket(); s.bind(('127.0.0.1', 8443)); s.listen(); print(flush=True); input()"],
+                               "import socket; s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(('127.0.0.1', 8443)); s.listen(); print(flush=True); input()"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        holder.stdout.readline()
+        expect(holder.stdout.readline() == b"\n", "somebody else has the port (with SO_REUSEADDR, past connections that wait for their end)")
         expect(machine.systemctl("start", UNIT, check=False).returncode != 0, "the start fails")
         expect(any("gateway.listen[0]: 127.0.0.1:8443: the address is in use" in line for line in machine.messages(cursor)), "the journal says why")
     finally:
@@ -109,6 +109,11 @@ def keys_come_as_credentials_that_the_daemons_user_cannot_read_on_disk(machine):
     expect(set(site_dub1.KEYS) <= set(held), f"systemd handed over {held}")
 
 
+def the_doctor_finds_the_gateway_well(machine):
+    result = machine.inside("env", "CREDENTIALS_DIRECTORY=/etc/bailiwick/keys", "bailiwick", "doctor", check=False)
+    expect(result.returncode == 0 and "1 stores, 3 principals" in result.stdout, result.stdout + result.stderr)
+
+
 def a_key_sealed_to_the_machine_is_a_credential_too(machine):
     name, store = "seal-dub1", "/etc/credstore.encrypted"
     machine.inside("sh", "-c", f"mkdir -p -m 700 {store} && systemd-creds setup && "
@@ -130,5 +135,6 @@ def a_key_sealed_to_the_machine_is_a_credential_too(machine):
 tests = [
     ready_is_said_when_it_listens, what_hinders_a_start_is_said, an_unwritable_log_is_not_ready, the_status_tells_what_is_served,
     notifications_are_those_of_sd_notify, decisions_are_in_the_journal_with_fields_and_explained,
-    keys_come_as_credentials_that_the_daemons_user_cannot_read_on_disk, a_key_sealed_to_the_machine_is_a_credential_too,
+    keys_come_as_credentials_that_the_daemons_user_cannot_read_on_disk, the_doctor_finds_the_gateway_well,
+    a_key_sealed_to_the_machine_is_a_credential_too,
 ]
