@@ -43,6 +43,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CLinux"),
         .target(name: "OpenSSL", dependencies: ["COpenSSL"], swiftSettings: settings),
@@ -52,7 +53,8 @@ let package = Package(
         .target(name: "TLS", dependencies: ["OpenSSL", "COpenSSL", nioCore], swiftSettings: settings),
         .target(name: "Tokens", dependencies: ["OpenSSL", "JSON", "Residency"], swiftSettings: settings),
         .target(
-            name: "DecisionLog", dependencies: ["CLinux", "OpenSSL", "JSON", "Residency"], swiftSettings: settings),
+            name: "DecisionLog", dependencies: ["CLinux", "CXXHash", "OpenSSL", "JSON", "Residency"],
+            swiftSettings: settings),
         .target(name: "S3", dependencies: ["OpenSSL", "CExpat", "Residency"], swiftSettings: settings),
         .target(
             name: "Stores",

@@ -22,10 +22,11 @@ let package = Package(
     targets: [
         .systemLibrary(name: "COpenSSL", path: "Sources/Bailiwick/COpenSSL", pkgConfig: "openssl"),
         .systemLibrary(name: "CLinux", path: "Sources/Bailiwick/CLinux"),
+        .systemLibrary(name: "CXXHash", path: "Sources/Bailiwick/CXXHash", pkgConfig: "libxxhash"),
         library("OpenSSL", ["COpenSSL"]),
         library("JSON"),
         library("Residency"),
-        library("DecisionLog", ["CLinux", "OpenSSL", "JSON", "Residency"]),
+        library("DecisionLog", ["CLinux", "CXXHash", "OpenSSL", "JSON", "Residency"]),
         .executableTarget(
             name: "LogBench", dependencies: ["DecisionLog", "OpenSSL", "JSON", "Residency"],
             swiftSettings: [.enableExperimentalFeature("Lifetimes")]),

@@ -80,3 +80,6 @@ static inline int clinux_clock_is_synchronized(long *errorMicroseconds) {
     *errorMicroseconds = state.maxerror;
     return result != TIME_ERROR && !(state.status & STA_UNSYNC);
 }
+
+// syncfs(2).
+static inline long clinux_sync_file_system(int descriptor) { return clinux_result(syscall(SYS_syncfs, descriptor)); }

@@ -24,7 +24,7 @@ extension DecisionLog {
         let now = clock.monotonicMicroseconds()
         let isDue = now >= nextCheckpoint && now >= monitor.withLock { heldUntil }
         let (taken, isLast, cosigned) = monitor.withLock {
-            () -> ([DurablePart], Bool, (size: UInt64, lines: [String])?) in
+            () -> ([[UInt8]], Bool, (size: UInt64, lines: [String])?) in
             if phase == .open, isDue {
                 nextTime()
                 flushCompletions()
@@ -39,8 +39,8 @@ extension DecisionLog {
         do throws(LogError) {
             if let cosigned, cosigned.size == tree.publishedSize { try publish(cosignatures: cosigned.lines) }
             for group in taken {
-                try tree.append(group.bytes, leaves: group.leaves)
-                monitor.withLock { integratingBytes -= group.bytes.count }
+                try tree.append(group)
+                monitor.withLock { integratingBytes -= group.count }
             }
             if isLast || isDue {
                 try publish()

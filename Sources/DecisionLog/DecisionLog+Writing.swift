@@ -5,16 +5,22 @@ internal import Synchronization
 extension DecisionLog {
     func writeUntilStopped() {
         repeat {
-            lookForWork()
-            monitor.withLock {
-                pulses.writerPasses()
-                while !hasWork.load(ordering: .relaxed), phase == .open || phase == .full {
-                    writersPlace.wait(monitor)
-                    pulses.writerPasses()
-                }
-            }
+            repeat { lookForWork() } while sleepUntilCalled()
         } while commitWaiting() || mayGetWork()
         writerIsDone()
+    }
+
+    /// - Returns: true when there is nothing yet, but something is about to come.
+    private func sleepUntilCalled() -> Bool {
+        monitor.withLock {
+            pulses.writerPasses()
+            while !hasWork.load(ordering: .relaxed), !isWorkExpected, phase == .open || phase == .full {
+                writersPlace.wait(monitor)
+                pulses.writerPasses()
+            }
+            defer { isWorkExpected = false }
+            return isWorkExpected && !hasWork.load(ordering: .relaxed) && (phase == .open || phase == .full)
+        }
     }
 
     /// Does something wait, or may something come? Woken for what was written already, the writer must not take it for the end.
@@ -24,7 +30,7 @@ extension DecisionLog {
 
     /// After a group of a busy time: gives the processor to whoever wants it, and goes on without a sleep when the next group comes soon.
     private func lookForWork() {
-        guard lastGroupCount >= Self.busyGroupCount else { return }
+        guard lastGroupCount.load(ordering: .relaxed) >= Self.busyGroupCount else { return }
         let until = clock.monotonicMicroseconds() + Self.lookingMicroseconds
         while !hasWork.load(ordering: .acquiring), clock.monotonicMicroseconds() < until { LogThread.yield() }
     }
@@ -53,14 +59,14 @@ extension DecisionLog {
             return taken
         }
         guard let taken else { return false }
-        lastGroupCount = taken.count
+        lastGroupCount.store(taken.count, ordering: .relaxed)
         var waiting = taken.waiting[...]
         do throws(LogError) {
             try keep(taken.evidence)
-            for part in try split(taken) {
+            for part in split(taken) {
                 let started = clock.monotonicMicroseconds()
                 try wal.write(
-                    entries: part.bytes, firstIndex: part.firstIndex, leaves: part.leaves,
+                    entries: part.bytes, firstIndex: part.firstIndex, count: part.count,
                     isLastWords: taken.isLastWords)
                 isDurable(part, microseconds: clock.monotonicMicroseconds() - started)
                 let settled = waiting.prefix { $0.index < part.firstIndex + UInt64(part.count) }
@@ -80,10 +86,16 @@ extension DecisionLog {
         return true
     }
 
-    private func isDurable(_ part: DurablePart, microseconds: Int64) {
+    private struct Part {
+        let bytes: [UInt8]
+        let firstIndex: UInt64
+        let count: Int
+    }
+
+    private func isDurable(_ part: Part, microseconds: Int64) {
         monitor.withLock {
             durableSize = part.firstIndex + UInt64(part.count)
-            toIntegrate.append(part)
+            toIntegrate.append(part.bytes)
             integratingBytes += part.bytes.count
             groups += 1
             commits.record(microseconds: microseconds)
@@ -92,37 +104,44 @@ extension DecisionLog {
     }
 
     /// Groups of at most `groupBytesMax`, and small enough that a segment holds several.
-    private func split(_ taken: Pending) throws(LogError) -> [DurablePart] {
+    private func split(_ taken: Pending) -> [Part] {
         let bytesMax = min(Self.groupBytesMax, configuration.segmentBytes / 4)
         guard taken.bytes.count > bytesMax, let ranges = EntryFraming.split(taken.bytes) else {
-            return [try DurablePart(taken.bytes, firstIndex: taken.firstIndex)]
+            return [Part(bytes: taken.bytes, firstIndex: taken.firstIndex, count: taken.count)]
         }
-        var parts: [DurablePart] = []
+        var parts: [Part] = []
         var start = 0
         var first = 0
         for (position, range) in ranges.enumerated()
         where range.upperBound - start >= bytesMax || position == ranges.count - 1 {
             parts.append(
-                try DurablePart(
-                    Array(taken.bytes[start..<range.upperBound]), firstIndex: taken.firstIndex + UInt64(first)))
+                Part(
+                    bytes: Array(taken.bytes[start..<range.upperBound]), firstIndex: taken.firstIndex + UInt64(first),
+                    count: position + 1 - first))
             start = range.upperBound
             first = position + 1
         }
         return parts
     }
 
-    /// Keeps the tokens that decisions rest on, durable before the decisions are.
+    /// Tokens that are known to be kept, so that nobody looks for their files; beyond it they are looked for again.
+    private static let keptEvidenceMax = 100_000
+
+    /// Keeps the tokens that a group's decisions rest on, durable before the decisions are.
     private func keep(_ evidence: [TokenEvidence]) throws(LogError) {
-        for token in evidence where !keptEvidence.contains(token.sha256) {
-            do throws(LogSystemError) {
+        var new: [(name: String, bytes: [UInt8])] = []
+        var digests: Set<SHA256Digest> = []
+        do throws(LogSystemError) {
+            for token in evidence where !keptEvidence.contains(token.sha256) && digests.insert(token.sha256).inserted {
                 let name = "evidence/\(token.sha256.hex)"
-                if try !files.exists(name) { try files.publish(name, token.bytes, mode: 0o600) }
-            } catch {
-                throw .system(error)
+                if try !files.exists(name) { new.append((name, token.bytes)) }
             }
-            if keptEvidence.count > 100_000 { keptEvidence.removeAll() }
-            keptEvidence.insert(token.sha256)
+            try files.publish(new, mode: 0o600)
+        } catch {
+            throw .system(error)
         }
+        if keptEvidence.count > Self.keptEvidenceMax { keptEvidence.removeAll() }
+        keptEvidence.formUnion(digests)
     }
 
     // MARK: - Failing closed
@@ -172,21 +191,5 @@ extension DecisionLog {
         for (_, group) in Dictionary(grouping: waiting, by: { ObjectIdentifier($0.port) }) {
             group.first?.port.settle(group, isDurable: isDurable)
         }
-    }
-}
-
-/// One group on its way through the writer and the integrator: its entries, each after its length, and the hash of each.
-struct DurablePart {
-    let bytes: [UInt8]
-    let leaves: [SHA256Digest]
-    let firstIndex: UInt64
-
-    var count: Int { leaves.count }
-
-    init(_ bytes: [UInt8], firstIndex: UInt64) throws(LogError) {
-        guard let leaves = EntryFraming.leaves(bytes) else { throw .damaged("a group's entries do not add up") }
-        self.bytes = bytes
-        self.leaves = leaves
-        self.firstIndex = firstIndex
     }
 }

@@ -18,7 +18,7 @@ package final class DecisionLog: @unchecked Sendable {
     static let integrationBytes = 256 << 10
     /// A group of so many entries says that more are about to come: it costs less to look for them a while than to sleep and be woken.
     static let busyGroupCount = 16
-    static let lookingMicroseconds: Int64 = 60
+    static let lookingMicroseconds: Int64 = 100
     /// A clock that goes back further than this is an event.
     static let clockStepMicroseconds: Int64 = 5_000_000
 
@@ -56,7 +56,8 @@ package final class DecisionLog: @unchecked Sendable {
     var pruned: PrunedPrefix
     /// The writer's alone.
     var keptEvidence: Set<SHA256Digest> = []
-    var lastGroupCount = 0
+    /// Entries of the last group. The writer's to change.
+    let lastGroupCount = Atomic(0)
 
     /// Guards everything below it.
     let monitor = Monitor()
@@ -64,6 +65,8 @@ package final class DecisionLog: @unchecked Sendable {
     let writersPlace = WaitingPlace()
     /// What is queued may become a group: more of it was not at hand. Changed under the monitor only.
     let hasWork = Atomic(false)
+    /// What is queued will soon become a group.
+    var isWorkExpected = false
     /// Threads that wait in `recordDurably`.
     var durabilityWaiters = 0
     private var lockDescriptor: Int32
@@ -74,7 +77,7 @@ package final class DecisionLog: @unchecked Sendable {
     private var lastTime: Timestamp
     private var hasSteppedBack = false
     private var completions: [CompletionEntry.Item] = []
-    var toIntegrate: [DurablePart] = []
+    var toIntegrate: [[UInt8]] = []
     var integratingBytes = 0
     var isWriterDone = false
     var pulses = Pulses()
@@ -200,6 +203,16 @@ package final class DecisionLog: @unchecked Sendable {
     ///   each decision flushed as it comes. Called on the loop.
     package func makePort(wake: @escaping @Sendable () -> Void, later: (() -> Void)? = nil) -> LogPort {
         LogPort(log: self, wake: wake, later: later)
+    }
+
+    /// The first of a turn's decisions was queued: a writer that sleeps wakes while the others are made, since to be woken takes as long as
+    /// to write. Only where a busy time lets expect others.
+    func expectWork() {
+        guard lastGroupCount.load(ordering: .relaxed) >= Self.busyGroupCount else { return }
+        monitor.withLock {
+            isWorkExpected = true
+            writersPlace.signal()
+        }
     }
 
     /// Decisions were queued.
@@ -360,19 +373,20 @@ package final class DecisionLog: @unchecked Sendable {
         line.reserveCapacity(1024)
         entry.append(to: &line)
         guard line.count <= DecisionEntry.bytesMax else { return .unavailable }
+        let (time, isJudged) = (entry.time, !entry.authorizations.isEmpty)
         return monitor.withLock {
             guard phase == .open, suspendedBecause == nil else { return .unavailable }
             guard pending.bytes.count < Self.pendingBytesMax, integratingBytes < Self.integratingBytesMax else {
                 return .overloaded
             }
-            if entry.time < lastTime {
+            if time < lastTime {
                 // Tokens were judged by the time: only a decision without any may take the later one.
-                guard entry.authorizations.isEmpty else { return .timeMoved(lastTime) }
-                var time: [UInt8] = []
-                lastTime.appendRFC3339(to: &time)
-                line.replaceSubrange(DecisionEntry.timeOffset..<DecisionEntry.timeOffset + 27, with: time)
+                guard !isJudged else { return .timeMoved(lastTime) }
+                var text: [UInt8] = []
+                lastTime.appendRFC3339(to: &text)
+                line.replaceSubrange(DecisionEntry.timeOffset..<DecisionEntry.timeOffset + 27, with: text)
             } else {
-                lastTime = entry.time
+                lastTime = time
             }
             let index = append(line)
             pending.waiting.append(LogPort.Waiting(port: port, waiter: waiter, index: index, release: release))

@@ -59,54 +59,54 @@ package struct DecisionEntry: Sendable {
 
     /// Appends the entry's line, without a line end.
     package func append(to line: inout [UInt8]) {
-        line.append(contentsOf: #"{"kind":"decision","v":1,"time":""#.utf8)
+        line.append(literal: #"{"kind":"decision","v":1,"time":""#)
         time.appendRFC3339(to: &line)
-        line.append(contentsOf: #"","gateway":""#.utf8)
-        line.append(contentsOf: gateway.text.utf8)
-        line.append(contentsOf: #"","request":""#.utf8)
-        line.append(contentsOf: request.utf8)
+        line.append(literal: #"","gateway":""#)
+        line.append(utf8: gateway.text)
+        line.append(literal: #"","request":""#)
+        line.append(utf8: request)
         line.append(
-            contentsOf: reason.allows
-                ? #"","decision":"allow","reason":""#.utf8 : #"","decision":"refuse","reason":""#.utf8)
-        line.append(contentsOf: reason.rawValue.utf8)
-        line.append(contentsOf: #"","operation":""#.utf8)
-        line.append(contentsOf: operation.rawValue.utf8)
-        line.append(contentsOf: #"","data":""#.utf8)
-        line.append(contentsOf: EntryData(access, hasEntityTagCondition: hasEntityTagCondition).rawValue.utf8)
-        line.append(contentsOf: #"","principal":"#.utf8)
+            literal: reason.allows ? #"","decision":"allow","reason":""# : #"","decision":"refuse","reason":""#)
+        line.append(utf8: reason.rawValue)
+        line.append(literal: #"","operation":""#)
+        line.append(utf8: operation.rawValue)
+        line.append(literal: #"","data":""#)
+        line.append(utf8: EntryData(access, hasEntityTagCondition: hasEntityTagCondition).rawValue)
+        line.append(literal: #"","principal":"#)
         name(principal, &line)
-        line.append(contentsOf: #","office":"#.utf8)
+        line.append(literal: #","office":"#)
         name(office, &line)
-        line.append(contentsOf: #","location":"#.utf8)
+        line.append(literal: #","location":"#)
         name(location, &line)
-        field(#","address":"#, address, &line)
+        plain(#","address":"#, address, &line)
         field(#","certificate":"#, certificate, &line)
-        line.append(contentsOf: #","store":"#.utf8)
+        line.append(literal: #","store":"#)
         name(store, &line)
-        field(#","mailbox":"#, mailbox, &line)
-        field(#","object":"#, object, &line)
-        field(#","prefix":"#, prefix, &line)
+        plain(#","mailbox":"#, mailbox, &line)
+        plain(#","object":"#, object, &line)
+        plain(#","prefix":"#, prefix, &line)
         field(#","size":"#, size, &line)
         field(#","etag":"#, etag, &line)
-        line.append(contentsOf: #","datacenter":"#.utf8)
+        line.append(literal: #","datacenter":"#)
         name(datacenter, &line)
-        field(#","jurisdiction":"#, jurisdiction?.code, &line)
+        line.append(literal: #","jurisdiction":"#)
+        code(jurisdiction, &line)
         field(#","received":"#, receivedSeconds, &line)
-        line.append(contentsOf: #","crossed":["#.utf8)
+        line.append(literal: #","crossed":["#)
         for (index, owner) in crossed.enumerated() {
             if index > 0 { line.append(UInt8(ascii: ",")) }
-            JSONText.append(string: owner.utf8, to: &line)
+            code(owner, &line)
         }
         line.append(
-            contentsOf: isMisplaced
-                ? #"],"misplaced":true,"authorizations":["#.utf8 : #"],"misplaced":false,"authorizations":["#.utf8)
+            literal: isMisplaced
+                ? #"],"misplaced":true,"authorizations":["# : #"],"misplaced":false,"authorizations":["#)
         for (index, authorization) in authorizations.enumerated() {
             if index > 0 { line.append(UInt8(ascii: ",")) }
             authorization.append(to: &line)
         }
-        line.append(contentsOf: #"],"policy":""#.utf8)
-        line.append(contentsOf: policy.utf8)
-        line.append(contentsOf: #""}"#.utf8)
+        line.append(literal: #"],"policy":""#)
+        line.append(utf8: policy)
+        line.append(literal: #""}"#)
     }
 }
 
@@ -252,22 +252,39 @@ package struct EventEntry: Sendable {
 private func name<Kind>(_ name: Name<Kind>?, _ line: inout [UInt8]) {
     guard let name else { return JSONText.appendNull(to: &line) }
     line.append(UInt8(ascii: "\""))
-    line.append(contentsOf: name.text.utf8)
+    line.append(utf8: name.text)
     line.append(UInt8(ascii: "\""))
 }
 
-private func field(_ name: String, _ value: String?, _ line: inout [UInt8]) {
-    line.append(contentsOf: name.utf8)
+/// Nor does a code.
+private func code(_ jurisdiction: Jurisdiction?, _ line: inout [UInt8]) {
+    guard let jurisdiction else { return JSONText.appendNull(to: &line) }
+    line.append(UInt8(ascii: "\""))
+    jurisdiction.append(to: &line)
+    line.append(UInt8(ascii: "\""))
+}
+
+/// Nor does an address, or a pseudonym: a key's name, a colon and base64url.
+private func plain(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
+    line.append(literal: name)
+    guard let value else { return JSONText.appendNull(to: &line) }
+    line.append(UInt8(ascii: "\""))
+    line.append(utf8: value)
+    line.append(UInt8(ascii: "\""))
+}
+
+private func field(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
+    line.append(literal: name)
     JSONText.append(optional: value, to: &line)
 }
 
-private func field(_ name: String, _ value: Int64?, _ line: inout [UInt8]) {
-    line.append(contentsOf: name.utf8)
+private func field(_ name: StaticString, _ value: Int64?, _ line: inout [UInt8]) {
+    line.append(literal: name)
     if let value { JSONText.append(integer: value, to: &line) } else { JSONText.appendNull(to: &line) }
 }
 
-private func field(_ name: String, _ value: [UInt8]?, _ line: inout [UInt8]) {
-    line.append(contentsOf: name.utf8)
+private func field(_ name: StaticString, _ value: [UInt8]?, _ line: inout [UInt8]) {
+    line.append(literal: name)
     guard let value else { return JSONText.appendNull(to: &line) }
     line.append(UInt8(ascii: "\""))
     Hex.append(value.span, to: &line)

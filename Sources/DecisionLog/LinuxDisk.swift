@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// The real disk. Calls that a signal interrupted are made again.
@@ -41,6 +42,11 @@ struct LinuxDisk: LogDisk {
 
     func fsync(_ descriptor: Int32) throws(Errno) {
         if Glibc.fsync(descriptor) != 0 { throw Errno(code: errno) }
+    }
+
+    func syncFileSystem(_ descriptor: Int32) throws(Errno) {
+        let result = clinux_sync_file_system(descriptor)
+        if result < 0 { throw Errno(code: Int32(-result)) }
     }
 
     func dropCache(_ descriptor: Int32) { _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) }

@@ -8,6 +8,8 @@ protocol LogDisk: Sendable {
     /// Bytes written; they may be fewer than asked for.
     func pwrite(_ descriptor: Int32, _ bytes: Span<UInt8>, at offset: Int) throws(Errno) -> Int
     func fsync(_ descriptor: Int32) throws(Errno)
+    /// Makes all that was written to the file system of an open file or folder durable, names too (syncfs(2)).
+    func syncFileSystem(_ descriptor: Int32) throws(Errno)
     /// Forgets what memory holds of a file that is synced: what is read next comes from the disk.
     func dropCache(_ descriptor: Int32)
     /// Gives a file this size and blocks of its own for all of it.

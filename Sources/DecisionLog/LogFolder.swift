@@ -64,39 +64,50 @@ struct LogFolder: Sendable {
     /// - Returns: which file it is.
     @discardableResult
     func publish(_ name: String, _ bytes: [UInt8], mode: UInt32 = 0o644) throws(LogSystemError) -> FileIdentity {
+        let identity = try place(name, bytes, mode: mode, syncsBytes: true)
+        try syncFolder(parent(of: name))
+        return identity
+    }
+
+    /// The same for several files of one folder, which is made durable once.
+    func publish(_ all: [(name: String, bytes: [UInt8])], mode: UInt32) throws(LogSystemError) {
+        for file in all { try place(file.name, file.bytes, mode: mode, syncsBytes: true) }
+        if let first = all.first { try syncFolder(parent(of: first.name)) }
+    }
+
+    /// Writes a whole file under a temporary name and gives it its name, which is not durable before `sync`.
+    /// - Parameter syncsBytes: are the bytes durable before they have the name? Else a power cut before `sync` may leave it with others.
+    @discardableResult
+    func place(
+        _ name: String, _ bytes: [UInt8], mode: UInt32 = 0o644, syncsBytes: Bool = false
+    ) throws(LogSystemError) -> FileIdentity {
         let temporary = name + ".tmp"
         let identity: FileIdentity
         do throws(LogSystemError) {
             let descriptor = try open(temporary, .create(mode: mode))
             defer { disk.close(descriptor) }
             try write(descriptor, bytes.span, at: 0, name: temporary)
-            try attempt("fsync", temporary) { () throws(Errno) in try disk.fsync(descriptor) }
+            if syncsBytes { try attempt("fsync", temporary) { () throws(Errno) in try disk.fsync(descriptor) } }
             identity = try attempt("fstat", temporary) { () throws(Errno) in try disk.status(descriptor) }.identity
         } catch {
             remove(temporary)
             throw error
         }
-        try rename(temporary, to: name)
+        try attempt("rename", name) { () throws(Errno) in try disk.rename(full(temporary), full(name)) }
         return identity
     }
 
-    /// Writes a whole file under a temporary name and gives it its name. Neither is durable before `sync`: a power cut before may leave
-    /// the name with other bytes.
-    func place(_ name: String, _ bytes: [UInt8]) throws(LogSystemError) {
-        let temporary = name + ".tmp"
-        do throws(LogSystemError) {
-            let descriptor = try open(temporary, .create(mode: 0o644))
-            defer { disk.close(descriptor) }
-            try write(descriptor, bytes.span, at: 0, name: temporary)
-        } catch {
-            remove(temporary)
-            throw error
-        }
-        try attempt("rename", name) { () throws(Errno) in try disk.rename(full(temporary), full(name)) }
-    }
+    /// Up to so many files are made durable one by one; for more, the file system is made durable at once, which is one wait for the disk
+    /// instead of one each, and also waits for what others wrote.
+    private static let syncedSinglyMax = 8
 
     /// Makes files that were placed durable, then their names: each folder once.
     func sync(_ names: [String]) throws(LogSystemError) {
+        guard names.count <= Self.syncedSinglyMax else {
+            let descriptor = try attempt("open", "") { () throws(Errno) in try disk.open(path, .folder) }
+            defer { disk.close(descriptor) }
+            return try attempt("syncfs", "") { () throws(Errno) in try disk.syncFileSystem(descriptor) }
+        }
         for name in names {
             let descriptor = try open(name, .read)
             defer { disk.close(descriptor) }

@@ -69,6 +69,7 @@ package final class LogPort: @unchecked Sendable {
         }
         if !isFlushing {
             isFlushing = true
+            log.expectWork()
             later()
         }
         return result

@@ -30,7 +30,9 @@ internal import Residency
         return padded
     }
 
-    private func copy(_ bytes: [UInt8], at offset: Int) {
+    /// Writes over what was filled in.
+    func copy(_ bytes: [UInt8], at offset: Int) {
+        precondition(offset >= 0 && offset + bytes.count <= capacity)
         unsafe bytes.withUnsafeBytes { source in
             if let start = source.baseAddress {
                 unsafe memory.advanced(by: offset).copyMemory(from: start, byteCount: source.count)

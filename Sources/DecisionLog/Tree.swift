@@ -111,20 +111,12 @@ struct Tree: ~Copyable {
 
     /// Takes entries that are durable, each after its length.
     mutating func append(_ framed: [UInt8], from first: Int = 0) throws(LogError) {
-        guard let leaves = EntryFraming.leaves(framed) else { throw .damaged("a group's entries do not add up") }
-        try append(framed, leaves: leaves, from: first)
-    }
-
-    /// Takes entries whose hashes are known.
-    mutating func append(_ framed: [UInt8], leaves: [SHA256Digest], from first: Int = 0) throws(LogError) {
-        var (start, end) = (0, 0)
-        for (position, leaf) in leaves.enumerated() {
-            end += 2 + (Int(framed[end]) << 8 | Int(framed[end + 1]))
-            guard position >= first else {
-                start = end
-                continue
-            }
-            try append(leaf, level: 0)
+        guard let ranges = EntryFraming.split(framed) else { throw .damaged("a group's entries do not add up") }
+        let entries = framed.span
+        var start = first < ranges.count ? ranges[first].lowerBound - 2 : framed.count
+        for range in ranges.dropFirst(first) {
+            let end = range.upperBound
+            try append(hasher.leaf(entries.extracting(range)), level: 0)
             if frontier.size % 256 == 0 {
                 bundle.append(contentsOf: framed[start..<end])
                 start = end
@@ -132,7 +124,7 @@ struct Tree: ~Copyable {
                 bundle.removeAll(keepingCapacity: true)
             }
         }
-        bundle.append(contentsOf: framed[start..<end])
+        bundle.append(contentsOf: framed[start...])
     }
 
     private mutating func append(_ hash: SHA256Digest, level: Int) throws(LogError) {

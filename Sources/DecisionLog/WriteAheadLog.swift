@@ -30,7 +30,7 @@ final class WriteAheadLog: @unchecked Sendable {
     private var offset: Int
     private let epoch: UInt64
     private var sequence: UInt64
-    private var checksum: SHA256Digest
+    private var checksum: GroupChecksum
     private var end: UInt64
 
     /// Goes on where recovery ended.
@@ -58,26 +58,21 @@ final class WriteAheadLog: @unchecked Sendable {
     deinit { files.disk.close(shared.current.descriptor) }
 
     /// Writes one group; it is durable on return, in the file that bears the segment's name.
-    /// - Parameters:
-    ///   - leaves: the hash of each entry.
-    ///   - isLastWords: may use the room that is kept for them.
-    func write(
-        entries: [UInt8], firstIndex: UInt64, leaves: [SHA256Digest], isLastWords: Bool = false
-    ) throws(LogError) {
+    /// - Parameter isLastWords: may use the room that is kept for them.
+    func write(entries: [UInt8], firstIndex: UInt64, count: Int, isLastWords: Bool = false) throws(LogError) {
         let buffer = self.buffer
         let needed = WriteAheadGroup.paddedByteCount(entries: entries.count)
         do throws(LogSystemError) {
             if offset + needed > segmentBytes - (isLastWords ? 0 : Self.lastWordsBytes), offset > 0 { try rotate() }
             let group = WriteAheadGroup(
-                epoch: epoch, sequence: sequence, firstIndex: firstIndex, previous: checksum, entries: entries,
-                leaves: leaves)
-            let (header, sum) = group.header()
-            let padded = buffer.fill(header, entries)
+                epoch: epoch, sequence: sequence, firstIndex: firstIndex, count: UInt32(count), previous: checksum,
+                entries: entries)
+            let (padded, sum) = group.fill(buffer)
             try files.write(shared.current.descriptor, buffer.first(padded), at: offset, name: shared.current.name)
             offset += padded
             sequence += 1
             checksum = sum
-            end = firstIndex + UInt64(leaves.count)
+            end = firstIndex + UInt64(count)
         } catch {
             throw .system(error)
         }

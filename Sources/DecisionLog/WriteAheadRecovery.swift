@@ -4,7 +4,7 @@ internal import OpenSSL
 struct WriteAheadRecovery {
     var epoch: UInt64 = 0
     var nextSequence: UInt64 = 0
-    var checksum = SHA256Digest.zero
+    var checksum = GroupChecksum.zero
     /// Segments before the current one.
     var closed: [(name: String, end: UInt64)] = []
     var current: (name: String, offset: Int)?
@@ -78,6 +78,9 @@ struct WriteAheadRecovery {
                     guard group.firstIndex == end else {
                         throw .damaged("\(path) at offset \(offset): entry \(group.firstIndex), expected \(end)")
                     }
+                }
+                guard let count = EntryFraming.split(group.entries)?.count, count == Int(group.count) else {
+                    throw .damaged("\(path) at offset \(offset): the group's entries do not add up")
                 }
                 isFirst = false
                 epoch = max(epoch, group.epoch)

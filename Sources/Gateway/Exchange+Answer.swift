@@ -40,7 +40,7 @@ extension Exchange {
             head.append(
                 contentsOf: "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n".utf8)
         }
-        send(head, body: body?(range), length: range.upperBound - range.lowerBound)
+        send(consume head, body: body?(range), length: range.upperBound - range.lowerBound)
     }
 
     private func writeValidators(_ facts: ObjectFacts, into head: inout [UInt8]) {
@@ -175,7 +175,7 @@ extension Exchange {
         head.append("x-bailiwick-datacenter: ")
         head.append(contentsOf: place.datacenter.text.utf8)
         head.append("\r\nx-bailiwick-jurisdiction: ")
-        head.append(contentsOf: place.jurisdiction.utf8)
+        place.jurisdiction.append(to: &head)
         head.append("\r\n")
     }
 

@@ -111,8 +111,3 @@ package struct SHA256Digest: Hashable, Sendable {
 
     package func hash(into hasher: inout Swift.Hasher) { hasher.combine(words.0) }
 }
-
-extension [UInt8] {
-    /// The bytes of a span, copied at once: `map` takes them one by one.
-    package init(copying span: Span<UInt8>) { self = unsafe span.withUnsafeBytes { unsafe [UInt8]($0) } }
-}

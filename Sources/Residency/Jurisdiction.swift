@@ -26,12 +26,18 @@ package struct Jurisdiction: Hashable, Comparable, Sendable {
     /// The code's ASCII bytes, two to six of them.
     package var utf8: [UInt8] {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(6)
+        append(to: &bytes)
+        return bytes
+    }
+
+    /// Appends the code's ASCII bytes.
+    package func append(to bytes: inout [UInt8]) {
         var rest = packed
         while rest != 0 {
             bytes.append(UInt8(rest >> 56))
             rest <<= 8
         }
-        return bytes
     }
 
     /// The code as text.

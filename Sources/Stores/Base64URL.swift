@@ -26,22 +26,25 @@ enum Base64URL {
     static func digest(_ text: borrowing Span<UInt8>) -> SHA256Digest? {
         guard text.count == digestCharacters else { return nil }
         var bytes = InlineArray<32, UInt8>(repeating: 0)
-        var count = 0
-        var bits: UInt32 = 0
-        var bitCount = 0
-        for index in text.indices {
-            let value = values[Int(text[index])]
-            guard value < 64 else { return nil }
-            bits = bits << 6 | UInt32(value)
-            bitCount += 6
-            if bitCount >= 8 {
-                bitCount -= 8
-                bytes[count] = UInt8(truncatingIfNeeded: bits >> UInt32(bitCount))
-                count += 1
+        let values = Self.values
+        // Ten groups of four characters and three bytes, then three characters and two bytes. A value above 63 shows in `all`.
+        var all: UInt8 = 0
+        for group in 0..<11 {
+            var bits: UInt32 = 0
+            for place in 0..<4 {
+                let value = group < 10 || place < 3 ? values[Int(text[4 * group + place])] : 0
+                all |= value
+                bits = bits << 6 | UInt32(value)
+            }
+            bytes[3 * group] = UInt8(truncatingIfNeeded: bits >> 16)
+            bytes[3 * group + 1] = UInt8(truncatingIfNeeded: bits >> 8)
+            if group < 10 {
+                bytes[3 * group + 2] = UInt8(truncatingIfNeeded: bits)
+            } else if bits & 0xFF != 0 {
+                return nil
             }
         }
-        guard bits & 3 == 0 else { return nil }
-        return SHA256Digest(bytes.span, at: 0)
+        return all < 64 ? SHA256Digest(bytes.span, at: 0) : nil
     }
 
     /// The value of each character; 64 for what is none.

@@ -207,13 +207,13 @@ struct SimulatedFiles {
 /// Used by one thread.
 final class SimulatedDisk: LogDisk, @unchecked Sendable {
     enum Call: String, CaseIterable {
-        case open, create, pread, pwrite, fsync, allocate, rename, unlink, mkdir, rmdir, names, status, lock
+        case open, create, pread, pwrite, fsync, syncfs, allocate, rename, unlink, mkdir, rmdir, names, status, lock
 
         /// Does it leave the disk as it was?
         var onlyLooks: Bool {
             switch self {
             case .open, .pread, .names, .status, .lock: true
-            case .create, .pwrite, .fsync, .allocate, .rename, .unlink, .mkdir, .rmdir: false
+            case .create, .pwrite, .fsync, .syncfs, .allocate, .rename, .unlink, .mkdir, .rmdir: false
             }
         }
     }
@@ -258,7 +258,7 @@ final class SimulatedDisk: LogDisk, @unchecked Sendable {
         calls += 1
         if !call.onlyLooks { beforeChange?(call, write) }
         guard let fault = fault?(calls, call) else { return nil }
-        if case .error(let code) = fault, call != .fsync, call != .pwrite { throw Errno(code: code) }
+        if case .error(let code) = fault, call != .fsync, call != .syncfs, call != .pwrite { throw Errno(code: code) }
         return fault
     }
 
@@ -358,16 +358,27 @@ final class SimulatedDisk: LogDisk, @unchecked Sendable {
         let fault = try begin(.fsync)
         let inode = inode(descriptor)
         guard case .error(let code) = fault else { return files.sync(inode) }
-        // The kernel marks the pages clean: some reached the disk, and no later fsync brings the others there.
-        if case .file = files.nodes[inode] {
-            let sectors = sectorBytes
-            let keeps = Int.random(in: 0...100, using: &random)
-            files.update(file: inode) {
-                SimulatedFiles.settle($0.ops, into: &$0.kept, keeps, &random, sectors)
-                $0.ops = []
-            }
-        }
+        settle(inode)
         throw Errno(code: code)
+    }
+
+    /// After an error the kernel marks the pages clean: some reached the disk, and no later sync brings the others there.
+    private func settle(_ inode: Int) {
+        guard case .file = files.nodes[inode] else { return }
+        let sectors = sectorBytes
+        let keeps = Int.random(in: 0...100, using: &random)
+        files.update(file: inode) {
+            SimulatedFiles.settle($0.ops, into: &$0.kept, keeps, &random, sectors)
+            $0.ops = []
+        }
+    }
+
+    func syncFileSystem(_ descriptor: Int32) throws(Errno) {
+        let fault = try begin(.syncfs)
+        for inode in files.nodes.keys.sorted() {
+            if case .error = fault { settle(inode) } else { files.sync(inode) }
+        }
+        if case .error(let code) = fault { throw Errno(code: code) }
     }
 
     func dropCache(_ descriptor: Int32) {
