@@ -78,6 +78,7 @@ let package = Package(
         .executableTarget(
             name: "bailiwickd",
             dependencies: [
+                "CLinux",
                 "Gateway", "Settings", "DecisionLog", "OpenSSL", "JSON", "Residency", "CSystemd", nioPosix, arguments,
             ],
             swiftSettings: settings),

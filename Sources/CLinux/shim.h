@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
@@ -83,3 +84,11 @@ static inline int clinux_clock_is_synchronized(long *errorMicroseconds) {
 
 // syncfs(2).
 static inline long clinux_sync_file_system(int descriptor) { return clinux_result(syscall(SYS_syncfs, descriptor)); }
+
+// Lets go of the pages of this program's own code that are mapped now (madvise(2)): what is used again comes back from the page cache.
+extern const char __executable_start, etext;
+static inline void clinux_forget_code(void) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+    uintptr_t start = ((uintptr_t)&__executable_start + page) & ~page, end = (uintptr_t)&etext & ~page;
+    if (end > start) (void)madvise((void *)start, end - start, MADV_DONTNEED);
+}

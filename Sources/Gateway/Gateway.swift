@@ -34,10 +34,10 @@ package final class Gateway: Sendable {
     /// What only the process knows.
     package struct Identity: Sendable {
         package let version: String
-        /// SHA-256 of the running binary, lower-case hexadecimal; nil where it cannot be read.
-        package let binary: String?
+        /// SHA-256 of the running binary, lower-case hexadecimal; nil where it cannot be read. Waits until it is made.
+        package let binary: @Sendable () -> String?
 
-        package init(version: String, binary: String?) {
+        package init(version: String, binary: @escaping @Sendable () -> String?) {
             self.version = version
             self.binary = binary
         }
@@ -93,7 +93,7 @@ package final class Gateway: Sendable {
             log = try DecisionLog.open(
                 configuration, gateway: settings.gateway.name,
                 start: [
-                    ("version", .text(identity.version)), ("binary", identity.binary.map { .text($0) } ?? .null),
+                    ("version", .text(identity.version)), ("binary", identity.binary().map { .text($0) } ?? .null),
                     ("key", .text(signers[0].verifier.text)), ("policy", .text(service.policy)),
                 ])
             try log.keepPolicy(service.policyDigest, settings.policy)

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CLinux
 internal import DecisionLog
 internal import Gateway
 internal import Glibc
@@ -31,6 +32,7 @@ struct Bailiwickd: ParsableCommand {
 
     func run() throws {
         Signal.block()
+        let digest = BinaryDigest()
         let settings = try load()
         if check { return try checkOnly(settings) }
         let files = FileWatch(settings)
@@ -40,7 +42,7 @@ struct Bailiwickd: ParsableCommand {
         let gateway: Gateway
         do throws(GatewayError) {
             gateway = try Gateway.start(
-                settings, identity: .init(version: Self.version, binary: Self.binaryDigest()), activated: sockets,
+                settings, identity: .init(version: Self.version, binary: { digest.value }), activated: sockets,
                 follower: export, report: { Journal.error($0) })
         } catch {
             Journal.error("\(config): \(error)")
@@ -48,6 +50,8 @@ struct Bailiwickd: ParsableCommand {
         }
         Journal.notice("\(settings.gateway.name) listens on \(gateway.addresses.joined(separator: ", "))")
         Systemd.ready(status: gateway.statusLine)
+        // A start touches code that nothing needs again: settings, keys, recovery.
+        clinux_forget_code()
         var steering = Steering(gateway, config: config, files: files)
         steering.run()
         export?.finish()
@@ -77,20 +81,5 @@ struct Bailiwickd: ParsableCommand {
         print(
             "\(config): the settings are good: \(settings.stores.count) store(s), \(settings.principals.count) principal(s)"
         )
-    }
-
-    /// SHA-256 of the running binary.
-    private static func binaryDigest() -> String? {
-        let descriptor = unsafe open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { _ = close(descriptor) }
-        var hasher = Hasher(.sha256)
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
-            guard count >= 0 else { return nil }
-            if count == 0 { return hasher.finishSHA256().hex }
-            hasher.update(buffer.span.extracting(0..<count))
-        }
     }
 }

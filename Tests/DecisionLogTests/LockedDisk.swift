@@ -34,7 +34,9 @@ final class LockedDisk: LogDisk, @unchecked Sendable {
         return try disk.pwrite(descriptor, bytes, at: offset)
     }
     func fsync(_ descriptor: Int32) throws(Errno) { try alone { () throws(Errno) in try disk.fsync(descriptor) } }
-    func syncFileSystem(_ descriptor: Int32) throws(Errno) { try alone { () throws(Errno) in try disk.syncFileSystem(descriptor) } }
+    func syncFileSystem(_ descriptor: Int32) throws(Errno) {
+        try alone { () throws(Errno) in try disk.syncFileSystem(descriptor) }
+    }
     func dropCache(_ descriptor: Int32) {
         lock.lock()
         defer { lock.unlock() }
