@@ -212,6 +212,43 @@ import Testing
         #expect(errors.isEmpty, "\(errors)")
     }
 
+    /// Pages so long that several threads look at their objects: order, ends, a subfolder between, and what is left out or gone.
+    @Test(.timeLimit(.minutes(1)), arguments: [63, 64, 65, 100, 250, 1000])
+    func longPages(keysMax: Int) throws {
+        let store = try TestStore()
+        var keys = (0..<300).map { key("f/\($0)") } + [key("f/15x/a"), key("f/2"), key("e"), key("g")]
+        keys = Array(Set(keys))
+        for key in keys { try store.put(key, [1]) }
+        for prefix in ["", "f/", "f/1"] {
+            for delimiter in [nil, "/"] {
+                let query = ListQuery(
+                    prefix: bytes(prefix), delimiter: delimiter.map { bytes($0) }, after: nil, keysMax: keysMax)
+                try check(store, keys, query)
+            }
+        }
+        // Every third is no object of ours: left out and counted, and the page still filled.
+        for number in stride(from: 0, to: 300, by: 3) {
+            #expect(unlink(store.file(key("f/\(number)"))) == 0)
+            try store.plant(key("f/\(number)"), [1])
+        }
+        var shown: [ObjectKey] = []
+        var excluded = 0
+        var query = ListQuery(prefix: bytes("f/"), keysMax: keysMax)
+        repeat {
+            let page = try store.list(query)
+            shown += page.entries.map(\.key)
+            excluded += page.excluded
+            query.after = page.isTruncated ? page.next : nil
+        } while query.after != nil
+        let expected = keys.filter { key in
+            let name = key.description
+            guard name.hasPrefix("f/") else { return false }
+            return Int(name.dropFirst(2)).map { $0 % 3 != 0 } ?? true
+        }
+        #expect(shown == expected.sorted())
+        #expect(excluded >= 100)
+    }
+
     @Test func pagesOfNothing() throws {
         let store = try TestStore()
         #expect(try store.list() == ListPage())

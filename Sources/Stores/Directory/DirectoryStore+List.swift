@@ -49,6 +49,7 @@ private struct Listing {
     /// Visits every key that begins with `prefix` (empty, or ending with a slash). False when the page is full.
     private mutating func walk(prefix: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
         guard let folder = try sortedFolder(path) else { return true }
+        var ahead = Ahead()
         for index in firstIndex(in: folder, prefix: prefix)..<folder.count {
             let item = folder[index]
             let key = prefix + item.order
@@ -57,7 +58,8 @@ private struct Listing {
             switch item.kind {
             case .object:
                 guard key.starts(with: query.prefix), isAfter(key) else { continue }
-                guard try object(key, path: whole) else { return false }
+                if index >= ahead.end { ahead = lookAhead(in: folder, from: index, prefix: prefix, path: path) }
+                guard try object(key, path: whole, seen: ahead.found[index]) else { return false }
             case .subtree:
                 guard key.starts(with: query.prefix) || query.prefix.starts(with: key) else { continue }
                 // All of it comes before the marker.
@@ -90,11 +92,45 @@ private struct Listing {
         return emit(commonPrefix: common)
     }
 
-    private mutating func object(_ key: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
+    /// Objects of a folder that were looked at before their turn, by index, and the index up to which this was tried.
+    private struct Ahead {
+        var end = 0
+        var found: [Int: Glances.Found] = [:]
+    }
+
+    /// Looks at as many of the following objects as the page may take, several at a time.
+    private func lookAhead(in folder: SortedFolder, from start: Int, prefix: [UInt8], path: [UInt8]) -> Ahead {
+        let room = query.keysMax - result.entries.count - result.commonPrefixes.count + 1
+        let end = min(start + max(room, 1), folder.count)
+        var indices: [Int] = []
+        var items: [Glances.Item] = []
+        for index in start..<end where folder[index].kind == .object {
+            let item = folder[index]
+            let key = prefix + item.order
+            if isBehindPrefix(key) { break }
+            guard key.starts(with: query.prefix), isAfter(key), commonPrefix(of: key) == nil else { continue }
+            indices.append(index)
+            items.append((key, path.isEmpty ? item.path : path + [Self.slash] + item.path))
+        }
+        guard items.count >= Glances.itemsMin else { return Ahead(end: end) }
+        return Ahead(
+            end: end, found: Dictionary(uniqueKeysWithValues: zip(indices, Glances.of(items, in: store))))
+    }
+
+    /// - Parameter seen: what the object is, where it was looked at before.
+    private mutating func object(
+        _ key: [UInt8], path: [UInt8], seen: Glances.Found?
+    ) throws(SystemError) -> Bool {
         let common = commonPrefix(of: key)
         if let common, common == lastCommonPrefix || common == query.after { return true }
-        guard let (objectKey, file) = try find(key, path: path) else { return true }
-        guard admits(objectKey, file) else {
+        let glance: Glance?
+        switch seen {
+        case .success(let found)?: glance = found
+        case .failure(let error)?: throw error
+        case nil: glance = try store.glance(at: key, path: path)
+        }
+        guard let glance else { return true }
+        guard admits(glance) else {
             result.excluded += 1
             return true
         }
@@ -102,8 +138,8 @@ private struct Listing {
         guard hasRoom() else { return false }
         result.entries.append(
             ListEntry(
-                key: objectKey, size: file.status.size, lastModifiedSeconds: file.status.modified.seconds,
-                etag: release.withholdsEntityTag ? nil : file.sealed?.rest.etag))
+                key: glance.key, size: glance.size, lastModifiedSeconds: glance.lastModifiedSeconds,
+                etag: release.withholdsEntityTag ? nil : glance.etag))
         result.next = key
         return true
     }
@@ -134,8 +170,8 @@ private struct Listing {
             switch item.kind {
             case .object:
                 guard key.starts(with: query.prefix), isAfter(key) else { continue }
-                guard let (objectKey, file) = try find(key, path: whole) else { continue }
-                if admits(objectKey, file) { return true }
+                guard let glance = try store.glance(at: key, path: whole) else { continue }
+                if admits(glance) { return true }
                 result.excluded += 1
             case .subtree:
                 if let after = query.after, !after.starts(with: key), key.lexicographicallyPrecedes(after) { continue }
@@ -161,21 +197,8 @@ private struct Listing {
         return nil
     }
 
-    private func find(_ key: [UInt8], path: [UInt8]) throws(SystemError) -> (ObjectKey, ObjectFile)? {
-        guard let objectKey = ObjectKey(utf8: key),
-            let opened = try DirectoryRoot.openFile(path, below: store.root.folder, .reading)
-        else { return nil }
-        return (objectKey, try store.read(opened, binding: key))
-    }
-
-    private func admits(_ key: ObjectKey, _ file: ObjectFile) -> Bool {
-        let state: ObjectState
-        switch file.tagState {
-        case .missing: state = .untagged
-        case .invalid: state = .tagInvalid
-        case .sealed(let sealed): state = .tagged(sealed.tag.residency)
-        }
-        return release.admission?.admits(mailbox: store.mailboxRule.mailbox(of: key), object: state) ?? false
+    private func admits(_ glance: Glance) -> Bool {
+        release.admission?.admits(mailbox: store.mailboxRule.mailbox(of: glance.key), object: glance.state) ?? false
     }
 
     private func sortedFolder(_ path: [UInt8]) throws(SystemError) -> SortedFolder? {
