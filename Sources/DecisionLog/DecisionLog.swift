@@ -74,9 +74,9 @@ package final class DecisionLog: @unchecked Sendable {
     var pending: Pending
     var phase = Phase.open
     var closedBecause: String?
-    private var lastTime: Timestamp
-    private var hasSteppedBack = false
-    private var completions: [CompletionEntry.Item] = []
+    var lastTime: Timestamp
+    var hasSteppedBack = false
+    var completions: [CompletionEntry.Item] = []
     var toIntegrate: [[UInt8]] = []
     var integratingBytes = 0
     var isWriterDone = false
@@ -91,7 +91,7 @@ package final class DecisionLog: @unchecked Sendable {
     var cosignatures: (size: UInt64, lines: [String])?
     /// No checkpoint is published before that time of the monotonic clock: the last one's witnesses are being asked.
     var heldUntil: Int64 = 0
-    private var suspendedBecause: String?
+    var suspendedBecause: String?
     /// A witness has seen another history: this one is not published any further.
     var isContradicted = false
     var groups: UInt64 = 0
@@ -362,96 +362,5 @@ package final class DecisionLog: @unchecked Sendable {
             throw .system(error)
         }
         throw .replaced("lock")
-    }
-
-    // MARK: - Queueing
-
-    func enqueue(
-        _ entry: DecisionEntry, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter, port: LogPort
-    ) -> RecordResult {
-        var line: [UInt8] = []
-        line.reserveCapacity(1024)
-        entry.append(to: &line)
-        guard line.count <= DecisionEntry.bytesMax else { return .unavailable }
-        let (time, isJudged) = (entry.time, !entry.authorizations.isEmpty)
-        return monitor.withLock {
-            guard phase == .open, suspendedBecause == nil else { return .unavailable }
-            guard pending.bytes.count < Self.pendingBytesMax, integratingBytes < Self.integratingBytesMax else {
-                return .overloaded
-            }
-            if time < lastTime {
-                // Tokens were judged by the time: only a decision without any may take the later one.
-                guard !isJudged else { return .timeMoved(lastTime) }
-                var text: [UInt8] = []
-                lastTime.appendRFC3339(to: &text)
-                line.replaceSubrange(DecisionEntry.timeOffset..<DecisionEntry.timeOffset + 27, with: text)
-            } else {
-                lastTime = time
-            }
-            let index = append(line)
-            pending.waiting.append(LogPort.Waiting(port: port, waiter: waiter, index: index, release: release))
-            pending.evidence.append(contentsOf: evidence)
-            return .queued
-        }
-    }
-
-    func complete(_ item: CompletionEntry.Item) {
-        monitor.withLock {
-            // A closed log keeps nothing that will never be written.
-            guard phase == .open else { return }
-            completions.append(item)
-            if completions.count >= CompletionEntry.itemsMax {
-                flushCompletions()
-                callWriter()
-            }
-        }
-    }
-
-    /// With the monitor held, or before the threads run.
-    func queue(_ event: EventEntry) {
-        var line: [UInt8] = []
-        event.append(to: &line, time: nextTime())
-        if line.count <= DecisionEntry.bytesMax { append(line) }
-    }
-
-    /// With the monitor held.
-    func flushCompletions() {
-        while !completions.isEmpty {
-            let items = Array(completions.prefix(CompletionEntry.itemsMax))
-            completions.removeFirst(items.count)
-            var line: [UInt8] = []
-            CompletionEntry(gateway: gateway, items: items).append(to: &line, time: nextTime())
-            append(line)
-        }
-    }
-
-    /// With the monitor held. Drops what nothing waits for any more.
-    func dropCompletions() { completions = [] }
-
-    @discardableResult
-    private func append(_ line: [UInt8]) -> UInt64 {
-        let index = pending.end
-        EntryFraming.append(line, to: &pending.bytes)
-        pending.count += 1
-        return index
-    }
-
-    /// The time of an entry that nobody judged by. With the monitor held.
-    @discardableResult
-    func nextTime() -> Timestamp {
-        let clock = self.clock.wall()
-        if clock.microseconds < lastTime.microseconds - Self.clockStepMicroseconds {
-            if !hasSteppedBack {
-                hasSteppedBack = true
-                queue(
-                    EventEntry(
-                        gateway: gateway, name: "clock-step",
-                        members: [("microseconds", .number(clock.microseconds - lastTime.microseconds))]))
-            }
-        } else {
-            hasSteppedBack = false
-        }
-        lastTime = max(clock, lastTime)
-        return lastTime
     }
 }
