@@ -72,7 +72,8 @@ import Testing
         let result = try run([
             "swiftc", "-emit-sil", "-o", "/dev/null", "-parse-as-library", "-swift-version", "6", "-package-name",
             packageIdentity, "-module-name", "Outsider", "-I", "\(products)/Modules", "-I",
-            "\(repository)/Sources/COpenSSL", "-I", "\(repository)/Sources/CLinux", source,
+            "\(repository)/Sources/COpenSSL", "-I", "\(repository)/Sources/CLinux", "-I",
+            "\(repository)/Sources/CXXHash", source,
         ])
         return (result.status, result.text + result.errors)
     }
