@@ -98,16 +98,22 @@ private struct Listing {
         var found: [Int: Glances.Found] = [:]
     }
 
-    /// Looks at as many of the following objects as the page may take, several at a time.
+    /// Looks at as many of the following objects as the page may take, several at a time; not beyond a folder that is walked before them,
+    /// which may fill the page.
     private func lookAhead(in folder: SortedFolder, from start: Int, prefix: [UInt8], path: [UInt8]) -> Ahead {
         let room = query.keysMax - result.entries.count - result.commonPrefixes.count + 1
-        let end = min(start + max(room, 1), folder.count)
+        var end = min(start + max(room, 1), folder.count)
         var indices: [Int] = []
         var items: [Glances.Item] = []
-        for index in start..<end where folder[index].kind == .object {
+        for index in start..<end {
             let item = folder[index]
             let key = prefix + item.order
             if isBehindPrefix(key) { break }
+            if item.kind == .subtree {
+                guard commonPrefix(of: key) == nil else { continue }
+                end = index
+                break
+            }
             guard key.starts(with: query.prefix), isAfter(key), commonPrefix(of: key) == nil else { continue }
             indices.append(index)
             items.append((key, path.isEmpty ? item.path : path + [Self.slash] + item.path))
