@@ -59,54 +59,24 @@ package struct DecisionEntry: Sendable {
 
     /// Appends the entry's line, without a line end.
     package func append(to line: inout [UInt8]) {
-        line.append(literal: #"{"kind":"decision","v":1,"time":""#)
-        time.appendRFC3339(to: &line)
-        line.append(literal: #"","gateway":""#)
-        line.append(utf8: gateway.text)
-        line.append(literal: #"","request":""#)
+        OwnFields.appendBegin(time, to: &line)
+        EntryPart.appendGateway(gateway, to: &line)
         line.append(utf8: request)
-        line.append(
-            literal: reason.allows ? #"","decision":"allow","reason":""# : #"","decision":"refuse","reason":""#)
-        line.append(utf8: reason.rawValue)
-        line.append(literal: #"","operation":""#)
-        line.append(utf8: operation.rawValue)
-        line.append(literal: #"","data":""#)
-        line.append(utf8: EntryData(access, hasEntityTagCondition: hasEntityTagCondition).rawValue)
-        line.append(literal: #"","principal":"#)
-        name(principal, &line)
-        line.append(literal: #","office":"#)
-        name(office, &line)
-        line.append(literal: #","location":"#)
-        name(location, &line)
-        plain(#","address":"#, address, &line)
-        field(#","certificate":"#, certificate, &line)
-        line.append(literal: #","store":"#)
-        name(store, &line)
-        plain(#","mailbox":"#, mailbox, &line)
-        plain(#","object":"#, object, &line)
-        plain(#","prefix":"#, prefix, &line)
-        field(#","size":"#, size, &line)
-        field(#","etag":"#, etag, &line)
-        line.append(literal: #","datacenter":"#)
-        name(datacenter, &line)
-        line.append(literal: #","jurisdiction":"#)
-        code(jurisdiction, &line)
-        field(#","received":"#, receivedSeconds, &line)
-        line.append(literal: #","crossed":["#)
-        for (index, owner) in crossed.enumerated() {
-            if index > 0 { line.append(UInt8(ascii: ",")) }
-            code(owner, &line)
-        }
-        line.append(
-            literal: isMisplaced
-                ? #"],"misplaced":true,"authorizations":["# : #"],"misplaced":false,"authorizations":["#)
+        OwnFields.append(
+            reason, operation, EntryData(access, hasEntityTagCondition: hasEntityTagCondition), to: &line)
+        EntryPart.appendCaller(
+            principal: principal, office: office, location: location, address: address, certificate: certificate,
+            to: &line)
+        EntryPart.appendNames(store: store, mailbox: mailbox, object: object, prefix: prefix, to: &line)
+        EntryPart.appendFound(
+            size: size, etag: etag, datacenter: datacenter, jurisdiction: jurisdiction,
+            receivedSeconds: receivedSeconds, to: &line)
+        OwnFields.append(crossed: crossed, isMisplaced: isMisplaced, to: &line)
         for (index, authorization) in authorizations.enumerated() {
             if index > 0 { line.append(UInt8(ascii: ",")) }
             authorization.append(to: &line)
         }
-        line.append(literal: #"],"policy":""#)
-        line.append(utf8: policy)
-        line.append(literal: #""}"#)
+        OwnFields.appendEnd(policy: policy, to: &line)
     }
 }
 
@@ -249,7 +219,7 @@ package struct EventEntry: Sendable {
 }
 
 /// A name needs no escape (`Residency.Name`).
-private func name<Kind>(_ name: Name<Kind>?, _ line: inout [UInt8]) {
+func name<Kind>(_ name: Name<Kind>?, _ line: inout [UInt8]) {
     guard let name else { return JSONText.appendNull(to: &line) }
     line.append(UInt8(ascii: "\""))
     line.append(utf8: name.text)
@@ -257,7 +227,7 @@ private func name<Kind>(_ name: Name<Kind>?, _ line: inout [UInt8]) {
 }
 
 /// Nor does a code.
-private func code(_ jurisdiction: Jurisdiction?, _ line: inout [UInt8]) {
+func code(_ jurisdiction: Jurisdiction?, _ line: inout [UInt8]) {
     guard let jurisdiction else { return JSONText.appendNull(to: &line) }
     line.append(UInt8(ascii: "\""))
     jurisdiction.append(to: &line)
@@ -265,7 +235,7 @@ private func code(_ jurisdiction: Jurisdiction?, _ line: inout [UInt8]) {
 }
 
 /// Nor does an address, or a pseudonym: a key's name, a colon and base64url.
-private func plain(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
+func plain(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
     line.append(literal: name)
     guard let value else { return JSONText.appendNull(to: &line) }
     line.append(UInt8(ascii: "\""))
@@ -273,17 +243,17 @@ private func plain(_ name: StaticString, _ value: String?, _ line: inout [UInt8]
     line.append(UInt8(ascii: "\""))
 }
 
-private func field(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
+func field(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
     line.append(literal: name)
     JSONText.append(optional: value, to: &line)
 }
 
-private func field(_ name: StaticString, _ value: Int64?, _ line: inout [UInt8]) {
+func field(_ name: StaticString, _ value: Int64?, _ line: inout [UInt8]) {
     line.append(literal: name)
     if let value { JSONText.append(integer: value, to: &line) } else { JSONText.appendNull(to: &line) }
 }
 
-private func field(_ name: StaticString, _ value: [UInt8]?, _ line: inout [UInt8]) {
+func field(_ name: StaticString, _ value: [UInt8]?, _ line: inout [UInt8]) {
     line.append(literal: name)
     guard let value else { return JSONText.appendNull(to: &line) }
     line.append(UInt8(ascii: "\""))

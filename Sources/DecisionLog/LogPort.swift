@@ -59,7 +59,7 @@ package final class LogPort: @unchecked Sendable {
     ///   - release: what the permit will let storage do; nil for a refusal.
     ///   - evidence: the verified tokens that it rests on; kept before the decision is durable.
     package func record(
-        _ entry: DecisionEntry, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
+        _ entry: some DecisionLine, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
     ) -> RecordResult {
         let result = log.enqueue(entry, release: release, evidence: evidence, waiter: waiter, port: self)
         guard result == .queued else { return result }

@@ -1,3 +1,4 @@
+internal import DecisionLog
 internal import NIOCore
 internal import Residency
 internal import Settings
@@ -7,13 +8,11 @@ internal import TLS
 /// or the certificate's time runs out: a connection may live on, its authority may not.
 struct Caller {
     enum Identity {
-        case principal(Principal)
+        case principal(Standing)
         case stranger
     }
 
     let address: Address
-    /// As entries have it.
-    let addressText: String
     private var certificate: PeerCertificate?
     /// The snapshot that `identity` was judged by: its number, so that an idle connection keeps no old snapshot and none of its stores.
     private var judgedBy: UInt64?
@@ -21,11 +20,7 @@ struct Caller {
 
     init(address: Address) {
         self.address = address
-        addressText = address.description
     }
-
-    /// SHA-256 of the certificate, 32 bytes.
-    var certificateDigest: [UInt8]? { certificate?.sha256 }
 
     /// The handshake is done.
     mutating func present(_ certificate: PeerCertificate?) {
@@ -40,7 +35,8 @@ struct Caller {
             judgedBy = service.generation
             identity = .stranger
             if tls.problem(with: certificate) == nil, let principal = service.principal(of: certificate) {
-                identity = .principal(principal)
+                identity = .principal(
+                    Standing(principal, at: address, certificate: certificate.sha256, in: service))
             }
         }
         guard (certificate.notBeforeSeconds..<certificate.notAfterSeconds).contains(time.seconds) else {
@@ -48,9 +44,29 @@ struct Caller {
         }
         return identity
     }
+}
 
-    /// The network that the caller calls from.
-    func location(in service: Service) -> Location { service.location(of: address) }
+/// A principal as it calls: made once for a connection and a snapshot of the settings.
+final class Standing {
+    let principal: Principal
+    /// For the rule.
+    let circumstances: Circumstances
+    /// For the log.
+    let entryPart: EntryPart
+
+    /// - Parameter certificate: SHA-256, 32 bytes.
+    init(_ principal: Principal, at address: Address, certificate: [UInt8], in service: Service) {
+        let settings = principal.settings
+        let location = service.location(of: address)
+        self.principal = principal
+        circumstances = Circumstances(
+            principal: settings.name, certificate: certificate, gatewayName: service.name, gateway: service.place,
+            office: settings.office, location: location, areas: service.areas)
+        let place: Place? = if case .datacenter(let place) = location { place } else { nil }
+        entryPart = .caller(
+            principal: settings.name, office: settings.office.datacenter, location: place?.datacenter,
+            address: address.description, certificate: certificate)
+    }
 }
 
 extension Address {

@@ -98,15 +98,11 @@ final class Connection: ChannelInboundHandler {
     // MARK: - What an exchange asks
 
     var address: Address { caller.address }
-    var addressText: String { caller.addressText }
-    var certificateDigest: [UInt8]? { caller.certificateDigest }
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
     func authenticate(at time: Timestamp) -> Caller.Identity {
         caller.authenticate(worker.service, worker.tls, at: time)
     }
-
-    func location(in service: Service) -> Location { caller.location(in: service) }
 
     func makeBuffer(capacity: Int) -> ByteBuffer {
         context?.channel.allocator.buffer(capacity: capacity) ?? ByteBuffer()

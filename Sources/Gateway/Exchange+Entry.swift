@@ -7,47 +7,33 @@ internal import Tokens
 
 extension Exchange {
     /// The decision as the log keeps it.
-    func entry(_ decision: Decision, at time: Timestamp) -> DecisionEntry {
-        var entry = DecisionEntry(
-            time: time, gateway: service.name, request: id.text, reason: decision.reason,
-            operation: request?.operation ?? .other, access: request?.access ?? .none,
-            address: connection.addressText, policy: service.policy)
-        entry.hasEntityTagCondition = request?.conditions.hasEntityTag ?? false
-        entry.principal = principal?.settings.name
-        entry.office = principal?.settings.office.datacenter
-        if case .datacenter(let place) = connection.location(in: service) { entry.location = place.datacenter }
-        entry.certificate = connection.certificateDigest
-        // A bucket that is not the caller's is not named: its name is the caller's to choose.
-        entry.store = store?.policy.bucket
-        if let store, let request { name(request, in: store, of: &entry) }
-        if let located {
-            entry.size = located.size
-            entry.etag = located.etag
-            if case .tagged(let residency) = located.state {
-                entry.datacenter = residency.place.datacenter
-                entry.jurisdiction = residency.place.jurisdiction
-                entry.receivedSeconds = residency.receivedSeconds
-            }
-        }
-        entry.crossed = decision.crossed
-        entry.isMisplaced = decision.isMisplaced
-        entry.authorizations = zip(presented, decision.judged).map { authorization($0, $1) }
-        return entry
+    func entry(_ decision: Decision, by standing: Standing, at time: Timestamp) -> DecisionDraft {
+        DecisionDraft(
+            time: time, gateway: service.entryPart, request: id, reason: decision.reason,
+            operation: request?.operation ?? .other,
+            data: EntryData(
+                request?.access ?? .none, hasEntityTagCondition: request?.conditions.hasEntityTag ?? false),
+            caller: standing.entryPart, names: names(), found: located?.entryPart ?? .nothing,
+            crossed: decision.crossed, isMisplaced: decision.isMisplaced,
+            authorizations: zip(presented, decision.judged).map { .authorization(authorization($0, $1)) },
+            policy: service.policy)
     }
 
-    private func name(_ request: S3Request, in store: ServedStore, of entry: inout DecisionEntry) {
-        let bucket = store.policy.bucket.text
-        if let key = request.key {
-            entry.object = store.pseudonyms.pseudonym("object", bucket: bucket, key.utf8)
-            if let mailbox = store.store.mailboxRule.mailbox(of: key) {
-                entry.mailbox = store.pseudonyms.pseudonym("mailbox", bucket: bucket, mailbox.utf8)
-            }
-        } else if let prefix = request.listing?.prefix {
-            entry.prefix = store.pseudonyms.pseudonym("prefix", bucket: bucket, prefix)
-            if case .mailbox(let mailbox) = store.store.mailboxRule.scope(ofPrefix: prefix) {
-                entry.mailbox = store.pseudonyms.pseudonym("mailbox", bucket: bucket, mailbox.utf8)
-            }
+    /// A bucket that is not the caller's is not named: its name is the caller's to choose.
+    private func names() -> EntryPart {
+        guard let store, let request else { return .nobody }
+        if let key = request.key { return worker.names.part(of: key, in: store) }
+        let bucket = store.policy.bucket
+        guard let prefix = request.listing?.prefix else {
+            return .names(store: bucket, mailbox: nil, object: nil, prefix: nil)
         }
+        var mailbox: String?
+        if case .mailbox(let name) = store.store.mailboxRule.scope(ofPrefix: prefix) {
+            mailbox = store.pseudonyms.pseudonym("mailbox", bucket: bucket.text, name.utf8)
+        }
+        return .names(
+            store: bucket, mailbox: mailbox, object: nil,
+            prefix: store.pseudonyms.pseudonym("prefix", bucket: bucket.text, prefix))
     }
 
     private func authorization(_ reviewed: ReviewedToken, _ judged: JudgedAuthorization) -> AuthorizationEntry {

@@ -13,8 +13,8 @@ internal import Tokens
 extension Exchange {
     func begin() {
         let request = parse()
-        guard let principal = authenticate() else { return }
-        if let request { decideOnStore(request, by: principal) } else { decideOnNothing() }
+        guard let standing = authenticate() else { return }
+        if let request { decideOnStore(request, by: standing) } else { decideOnNothing() }
     }
 
     // MARK: - Parse
@@ -37,7 +37,7 @@ extension Exchange {
     // MARK: - Authenticate
 
     /// The principal that the certificate names under the settings in force; nil when the request was answered here.
-    private func authenticate() -> Principal? {
+    private func authenticate() -> Standing? {
         let time = worker.log.now()
         switch connection.authenticate(at: time) {
         case .stranger:
@@ -45,15 +45,16 @@ extension Exchange {
             worker.aggregates.count(.unauthenticated, from: connection.address)
             answer(refusing: .unauthenticated)
             return nil
-        case .principal(let principal):
-            self.principal = principal
-            let max = principal.settings.requestsPerSecondMax
-            guard max == 0 || worker.rates.admits(principal.settings.name, max: max, at: time) else {
-                worker.aggregates.count(.overloaded, of: principal.settings.name)
+        case .principal(let standing):
+            self.standing = standing
+            let settings = standing.principal.settings
+            let max = settings.requestsPerSecondMax
+            guard max == 0 || worker.rates.admits(settings.name, max: max, at: time) else {
+                worker.aggregates.count(.overloaded, of: settings.name)
                 answer(refusing: .overloaded)
                 return nil
             }
-            return principal
+            return standing
         }
     }
 
@@ -63,24 +64,22 @@ extension Exchange {
         record(Decision(reason: error?.code == .notImplemented ? .unsupported : .badRequest), at: worker.log.now())
     }
 
-    private func decideOnStore(_ request: S3Request, by principal: Principal) {
+    private func decideOnStore(_ request: S3Request, by standing: Standing) {
         let time = worker.log.now()
+        let principal = standing.principal.settings
         guard let bucket = request.bucket else {
             return record(Decision(reason: .administrative), at: time)
         }
-        guard let store = service.store(bucket), principal.settings.stores.contains(bucket) else {
+        guard let store = service.store(bucket), principal.stores.contains(bucket) else {
             return record(Decision(reason: .notEntitled), at: time)
         }
         self.store = store
         var question = Question(
             operation: request.operation, access: request.access,
-            isEntitled: principal.settings.mayDo(request.operation),
-            principal: principal.settings.name, certificate: connection.certificateDigest, gatewayName: service.name,
-            gateway: service.place, office: principal.settings.office,
-            location: connection.location(in: service),
-            store: store.policy.policy, mailbox: request.scope(store.store.mailboxRule), areas: service.areas,
+            isEntitled: principal.mayDo(request.operation), circumstances: standing.circumstances,
+            store: store.policy.policy, mailbox: request.scope(store.store.mailboxRule),
             hasEntityTagCondition: request.conditions.hasEntityTag,
-            areForeignWritesSuspended: worker.overwrites.areSuspended(for: principal.settings.name, at: time),
+            areForeignWritesSuspended: worker.overwrites.areSuspended(for: principal.name, at: time),
             time: time)
         continueOn(decide(&question), request)
     }
@@ -150,16 +149,17 @@ extension Exchange {
 
     /// Hands the decision to the log; goes on in `decisionIsDurable`.
     func record(_ decision: Decision, at time: Timestamp) {
+        guard let standing else { return fail(.internalError) }
         self.decision = decision
         let now = worker.monotonicMicroseconds()
         if isLocating { worker.counters.locateMicroseconds.record(microseconds: now - phaseMicroseconds) }
         isLocating = false
         phaseMicroseconds = now
         let release = decision.isAllowed ? release(decision) : nil
-        let evidence = zip(request?.tokens ?? [], presented).compactMap { token, reviewed in
-            reviewed.token == nil ? nil : TokenEvidence(sha256: reviewed.sha256, bytes: token)
-        }
-        switch worker.port.record(entry(decision, at: time), release: release, evidence: evidence, waiter: self) {
+        let evidence = presented.isEmpty ? [] : evidence()
+        switch worker.port.record(
+            entry(decision, by: standing, at: time), release: release, evidence: evidence, waiter: self)
+        {
         case .queued:
             // In the order of the log, so that whoever reads it counts the same.
             if decision.reason == .foreignOverwrite, let principal {
@@ -169,6 +169,13 @@ extension Exchange {
         case .timeMoved(let later): decideAgain(at: later)
         case .overloaded: answer(refusing: .overloaded)
         case .unavailable: answer(refusing: .logUnavailable)
+        }
+    }
+
+    /// The verified tokens that the decision rests on.
+    private func evidence() -> [TokenEvidence] {
+        zip(request?.tokens ?? [], presented).compactMap { token, reviewed in
+            reviewed.token == nil ? nil : TokenEvidence(sha256: reviewed.sha256, bytes: token)
         }
     }
 

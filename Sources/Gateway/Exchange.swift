@@ -37,7 +37,7 @@ final class Exchange {
     var phaseMicroseconds: Int64 = 0
     var isLocating = false
 
-    var principal: Principal?
+    var standing: Standing?
     var request: S3Request?
     var store: ServedStore?
     var question: Question?
@@ -70,6 +70,7 @@ final class Exchange {
     }
 
     var head: RequestHead? { if case .head(let head) = arrival { head } else { nil } }
+    var principal: Principal? { standing?.principal }
     var isHead: Bool { head?.method == .head }
 }
 

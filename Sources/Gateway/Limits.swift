@@ -28,6 +28,8 @@ enum Limits {
     static let strangerNetworksMax = 256
     /// Verified tokens kept for one event loop.
     static let tokenCacheEntriesMax = 4096
+    /// Keys of a loop whose pseudonyms are known from the last entry; a power of two.
+    static let entryNamesCount = 2048
     /// TLS handshakes in progress at a time.
     static let handshakesMax = 1024
     /// Bytes of a request to the operators' listener.

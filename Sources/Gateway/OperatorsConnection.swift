@@ -27,9 +27,9 @@ final class OperatorsConnection: ChannelInboundHandler {
 
     /// Under the settings in force, now.
     func principal() -> Principal? {
-        guard case .principal(let principal) = caller.authenticate(worker.service, worker.tls, at: worker.log.now())
+        guard case .principal(let standing) = caller.authenticate(worker.service, worker.tls, at: worker.log.now())
         else { return nil }
-        return principal
+        return standing.principal
     }
 }
 

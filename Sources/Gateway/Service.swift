@@ -33,6 +33,9 @@ final class Service: Sendable {
     private let networks: NetworkTable<Place>
     private let considersLocation: Bool
 
+    /// What every entry says of the gateway.
+    let entryPart: EntryPart
+
     var name: GatewayName { settings.gateway.name }
     var place: Place { settings.place }
 
@@ -41,6 +44,7 @@ final class Service: Sendable {
     ) throws(GatewayError) {
         self.settings = settings
         areas = settings.areas
+        entryPart = .gateway(settings.gateway.name)
         networks = settings.networks
         considersLocation = settings.gateway.considersLocation
         policyDigest = SHA256Digest(hashing: settings.policy)

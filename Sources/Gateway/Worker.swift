@@ -34,6 +34,7 @@ final class Worker {
     private(set) var service: Service
     private(set) var tls: TLSContext
     private(set) var tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
+    var names = EntryNames(count: Limits.entryNamesCount)
     var counters: Counters
     var date = HTTPDateCache()
     private(set) var isStopping = false
@@ -82,6 +83,7 @@ final class Worker {
         earlierTokenHits += tokens.hits
         earlierTokenMisses += tokens.misses
         tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
+        names = EntryNames(count: Limits.entryNamesCount)
         counters.grow(stores: service.buckets.count)
     }
 

@@ -5,19 +5,11 @@ package struct Question: Sendable {
     package var access: Access
     /// Does the principal address this store, in a role that covers the operation?
     package var isEntitled: Bool
-    package var principal: PrincipalName
-    /// SHA-256 of the caller's certificate (32 bytes), nil where it presented none.
-    package var certificate: [UInt8]?
-    package var gatewayName: GatewayName
-    package var gateway: Place
-    /// The principal's own datacenter.
-    package var office: Place
-    package var location: Location
+    package var circumstances: Circumstances
     /// Where a copy will lie.
     package var destination: Place?
     package var store: StorePolicy
     package var mailbox: MailboxScope
-    package var areas: [Area]
     package var object: ObjectState
     /// The caller puts a condition on an entity tag (`If-Match`, `If-None-Match`), which confirms a guessed message.
     package var hasEntityTagCondition: Bool
@@ -27,30 +19,115 @@ package struct Question: Sendable {
     package var authorizations: [PresentedAuthorization]
 
     package init(
-        operation: Operation, access: Access, isEntitled: Bool, principal: PrincipalName, certificate: [UInt8]?,
-        gatewayName: GatewayName, gateway: Place, office: Place, location: Location, destination: Place? = nil,
-        store: StorePolicy, mailbox: MailboxScope, areas: [Area], object: ObjectState = .notLocated,
+        operation: Operation, access: Access, isEntitled: Bool, circumstances: Circumstances,
+        destination: Place? = nil, store: StorePolicy, mailbox: MailboxScope, object: ObjectState = .notLocated,
         hasEntityTagCondition: Bool = false, areForeignWritesSuspended: Bool = false, time: Timestamp,
         authorizations: [PresentedAuthorization] = []
     ) {
         self.operation = operation
         self.access = access
         self.isEntitled = isEntitled
-        self.principal = principal
-        self.certificate = certificate
-        self.gatewayName = gatewayName
-        self.gateway = gateway
-        self.office = office
-        self.location = location
+        self.circumstances = circumstances
         self.destination = destination
         self.store = store
         self.mailbox = mailbox
-        self.areas = areas
         self.object = object
         self.hasEntityTagCondition = hasEntityTagCondition
         self.areForeignWritesSuspended = areForeignWritesSuspended
         self.time = time
         self.authorizations = authorizations
+    }
+
+    package init(
+        operation: Operation, access: Access, isEntitled: Bool, principal: PrincipalName, certificate: [UInt8]?,
+        gatewayName: GatewayName, gateway: Place, office: Place, location: Location, destination: Place? = nil,
+        store: StorePolicy, mailbox: MailboxScope, areas: [Area], object: ObjectState = .notLocated,
+        hasEntityTagCondition: Bool = false, areForeignWritesSuspended: Bool = false, time: Timestamp,
+        authorizations: [PresentedAuthorization] = []
+    ) {
+        self.init(
+            operation: operation, access: access, isEntitled: isEntitled,
+            circumstances: Circumstances(
+                principal: principal, certificate: certificate, gatewayName: gatewayName, gateway: gateway,
+                office: office, location: location, areas: areas),
+            destination: destination, store: store, mailbox: mailbox, object: object,
+            hasEntityTagCondition: hasEntityTagCondition, areForeignWritesSuspended: areForeignWritesSuspended,
+            time: time, authorizations: authorizations)
+    }
+}
+
+/// The circumstances, one by one: a changed one makes others, for whoever asks what would have been.
+extension Question {
+    package var principal: PrincipalName {
+        get { circumstances.principal }
+        set { circumstances = circumstances.with { $0.principal = newValue } }
+    }
+    package var certificate: [UInt8]? {
+        get { circumstances.certificate }
+        set { circumstances = circumstances.with { $0.certificate = newValue } }
+    }
+    package var gatewayName: GatewayName {
+        get { circumstances.gatewayName }
+        set { circumstances = circumstances.with { $0.gatewayName = newValue } }
+    }
+    package var gateway: Place {
+        get { circumstances.gateway }
+        set { circumstances = circumstances.with { $0.gateway = newValue } }
+    }
+    package var office: Place {
+        get { circumstances.office }
+        set { circumstances = circumstances.with { $0.office = newValue } }
+    }
+    package var location: Location {
+        get { circumstances.location }
+        set { circumstances = circumstances.with { $0.location = newValue } }
+    }
+    package var areas: [Area] {
+        get { circumstances.areas }
+        set { circumstances = circumstances.with { $0.areas = newValue } }
+    }
+}
+
+/// What all questions of one caller have in common under one snapshot of the settings: who and where caller and gateway are.
+package final class Circumstances: Sendable {
+    struct Values: Sendable {
+        var principal: PrincipalName
+        var certificate: [UInt8]?
+        var gatewayName: GatewayName
+        var gateway: Place
+        var office: Place
+        var location: Location
+        var areas: [Area]
+    }
+
+    private let values: Values
+
+    package var principal: PrincipalName { values.principal }
+    /// SHA-256 of the caller's certificate (32 bytes), nil where it presented none.
+    package var certificate: [UInt8]? { values.certificate }
+    package var gatewayName: GatewayName { values.gatewayName }
+    package var gateway: Place { values.gateway }
+    /// The principal's own datacenter.
+    package var office: Place { values.office }
+    package var location: Location { values.location }
+    package var areas: [Area] { values.areas }
+
+    package init(
+        principal: PrincipalName, certificate: [UInt8]?, gatewayName: GatewayName, gateway: Place, office: Place,
+        location: Location, areas: [Area]
+    ) {
+        values = Values(
+            principal: principal, certificate: certificate, gatewayName: gatewayName, gateway: gateway, office: office,
+            location: location, areas: areas)
+    }
+
+    private init(_ values: Values) { self.values = values }
+
+    /// The same with something else in it.
+    func with(_ change: (inout Values) -> Void) -> Circumstances {
+        var values = values
+        change(&values)
+        return Circumstances(values)
     }
 }
 

@@ -18,6 +18,8 @@ package enum StoreLimits {
     static let sortedFolderBytesMax = 64 << 20
     /// A folder is kept only when it had rested for so long before it was read: two ticks of the slowest kernel clock.
     static let restNanosecondsMin: Int64 = 20_000_000
+    /// Objects of a store whose tags are known from the last look-up; a power of two.
+    static let judgedTagsCount = 2048
     /// Folders known to be on disk with all their parents.
     static let durableFoldersMax = 65_536
     /// Locks among which keys are shared out.

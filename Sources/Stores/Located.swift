@@ -11,6 +11,8 @@ package final class Located: Sendable {
     /// What is wrong with the tag where `state` is `.tagInvalid`.
     package let tagProblem: TagProblem?
     let file: ObjectFile?
+    /// What the entry says of it.
+    package let entryPart: EntryPart
 
     /// Bytes of the content, for the entry; nil where nothing lies under the key.
     package var size: Int64? { file?.status.size }
@@ -24,6 +26,7 @@ package final class Located: Sendable {
         identity = .none
         tagProblem = nil
         file = nil
+        entryPart = .nothing
     }
 
     init(_ key: ObjectKey, _ file: ObjectFile) {
@@ -36,6 +39,7 @@ package final class Located: Sendable {
         case .invalid(let problem): (state, tagProblem) = (.tagInvalid, problem)
         case .sealed(let sealed): (state, tagProblem) = (.tagged(sealed.tag.residency), nil)
         }
+        entryPart = file.tag.entryPart ?? file.makeEntryPart()
     }
 }
 
@@ -56,23 +60,24 @@ final class ObjectFile: Sendable {
 
     private let handle: Handle
     let status: FileStatus
-    /// The packed value as it is on disk; nil where there is none.
-    let attribute: [UInt8]?
-    let tagState: TagState
+    let tag: JudgedTag
 
-    init(_ descriptor: consuming FileDescriptor, _ status: FileStatus, attribute: [UInt8]?, tagState: TagState) {
+    init(_ descriptor: consuming FileDescriptor, _ status: FileStatus, _ tag: JudgedTag) {
         handle = Handle(descriptor)
         self.status = status
-        self.attribute = attribute
-        self.tagState = tagState
+        self.tag = tag
     }
 
-    private init(_ other: ObjectFile, attribute: [UInt8]?, tagState: TagState) {
+    private init(_ other: ObjectFile, _ tag: JudgedTag) {
         handle = other.handle
         status = other.status
-        self.attribute = attribute
-        self.tagState = tagState
+        self.tag = tag
     }
+
+    /// The packed value as it is on disk; nil where there is none.
+    var attribute: [UInt8]? { tag.attribute }
+
+    var tagState: TagState { tag.state }
 
     var descriptor: FileDescriptor {
         _read { yield handle.descriptor }
@@ -80,7 +85,14 @@ final class ObjectFile: Sendable {
 
     /// The same open file, seen with another tag.
     func with(_ state: TagState, attribute: [UInt8]? = nil) -> ObjectFile {
-        ObjectFile(self, attribute: attribute ?? self.attribute, tagState: state)
+        ObjectFile(self, JudgedTag(attribute: attribute ?? self.attribute, state: state))
+    }
+
+    func makeEntryPart() -> EntryPart {
+        let residency = sealed?.tag.residency
+        return .found(
+            size: status.size, etag: sealed?.rest.etag, datacenter: residency?.place.datacenter,
+            jurisdiction: residency?.place.jurisdiction, receivedSeconds: residency?.receivedSeconds)
     }
 
     /// What the attribute did not hold is still to be read.

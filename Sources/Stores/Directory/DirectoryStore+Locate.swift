@@ -53,7 +53,12 @@ extension DirectoryStore {
         do throws(SystemError) {
             guard let opened = try DirectoryRoot.openFile(EscapedPath.file(key), below: root.folder, .readingCached)
             else { return Located(absent: key) }
+            if let tag = judged.tag(of: opened.status, binding: key.utf8) {
+                let status = opened.status
+                return Located(key, ObjectFile(opened.intoDescriptor(), status, tag))
+            }
             let file = try read(opened, binding: key.utf8)
+            judged.keep(file, binding: key.utf8)
             return file.needsSideFile ? nil : Located(key, file)
         } catch {
             if error.code == EAGAIN { return nil }
@@ -94,8 +99,8 @@ extension DirectoryStore {
         let attribute = try ExtendedAttribute.value(of: opened.descriptor, bytesMax: StoreLimits.attributeBytesMax)
         let status = opened.status
         return ObjectFile(
-            opened.intoDescriptor(), status, attribute: attribute,
-            tagState: judge(attribute, size: status.size, binding: binding))
+            opened.intoDescriptor(), status,
+            JudgedTag(attribute: attribute, state: judge(attribute, size: status.size, binding: binding)))
     }
 
     func judge(_ attribute: [UInt8]?, size: Int64, binding: [UInt8]) -> ObjectFile.TagState {

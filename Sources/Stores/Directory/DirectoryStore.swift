@@ -12,6 +12,7 @@ package struct DirectoryStore: Store {
     let keyring: SealKeyring
     let verifiesContent: Bool
     let root: DirectoryRoot
+    let judged = JudgedTags(count: StoreLimits.judgedTagsCount)
 
     /// What the settings say of a store beside its folder.
     package struct Configuration: Sendable {

@@ -3,24 +3,24 @@ internal import Synchronization
 
 /// What `x-amz-request-id` and the entry's `request` carry: 16 hexadecimal digits, eight random ones for each start of the
 /// process and a count.
-struct RequestID: Sendable {
+package struct RequestID: Sendable {
     private let value: UInt64
 
     private static let start: UInt64 = randomBytes(4).reduce(0) { $0 << 8 | UInt64($1) } << 32
     private static let counter = Atomic<UInt64>(0)
     private static let digits = Array("0123456789ABCDEF".utf8)
 
-    static func next() -> RequestID {
+    package static func next() -> RequestID {
         RequestID(value: start | counter.wrappingAdd(1, ordering: .relaxed).newValue & 0xFFFF_FFFF)
     }
 
     /// Appends the digits.
-    func append(to bytes: inout [UInt8]) {
+    package func append(to bytes: inout [UInt8]) {
         let digits = Self.digits
         for place in 0..<16 { bytes.append(digits[Int(value >> UInt64(60 - 4 * place) & 15)]) }
     }
 
-    var text: String {
+    package var text: String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(16)
         append(to: &bytes)
