@@ -102,17 +102,17 @@ package struct AuthorizationEntry: Hashable, Sendable {
 
     func append(to line: inout [UInt8]) {
         line.append(contentsOf: #"{"sha256":"#.utf8)
-        field("", sha256.bytes, &line)
-        field(#","outcome":"#, outcome.rawValue, &line)
-        field(#","iss":"#, issuer, &line)
-        field(#","kid":"#, keyID, &line)
-        field(#","jti":"#, tokenID, &line)
-        field(#","element":"#, element.map(Int64.init), &line)
-        field(#","exp":"#, expiresSeconds, &line)
-        field(#","instrument":"#, instrument, &line)
-        field(#","reference":"#, reference, &line)
-        field(#","requester":"#, requester, &line)
-        field(#","country":"#, country, &line)
+        line.append("", field: sha256.bytes)
+        line.append(#","outcome":"#, field: outcome.rawValue)
+        line.append(#","iss":"#, field: issuer)
+        line.append(#","kid":"#, field: keyID)
+        line.append(#","jti":"#, field: tokenID)
+        line.append(#","element":"#, field: element.map(Int64.init))
+        line.append(#","exp":"#, field: expiresSeconds)
+        line.append(#","instrument":"#, field: instrument)
+        line.append(#","reference":"#, field: reference)
+        line.append(#","requester":"#, field: requester)
+        line.append(#","country":"#, field: country)
         line.append(UInt8(ascii: "}"))
     }
 }
@@ -157,16 +157,16 @@ package struct CompletionEntry: Sendable {
         line.append(contentsOf: #"{"kind":"completion","v":1,"time":""#.utf8)
         time.appendRFC3339(to: &line)
         line.append(contentsOf: #"","gateway":"#.utf8)
-        field("", gateway.text, &line)
+        line.append("", field: gateway.text)
         line.append(contentsOf: #","completed":["#.utf8)
         for (position, item) in items.enumerated() {
             line.append(contentsOf: position > 0 ? #",{"index":"#.utf8 : #"{"index":"#.utf8)
             JSONText.append(integer: item.index, to: &line)
-            field(#","status":"#, Int64(item.status), &line)
+            line.append(#","status":"#, field: Int64(item.status))
             line.append(contentsOf: #","bytes":"#.utf8)
             JSONText.append(integer: item.bytes, to: &line)
-            field(#","outcome":"#, item.outcome.rawValue, &line)
-            if let excluded = item.excluded { field(#","excluded":"#, Int64(excluded), &line) }
+            line.append(#","outcome":"#, field: item.outcome.rawValue)
+            if let excluded = item.excluded { line.append(#","excluded":"#, field: Int64(excluded)) }
             line.append(UInt8(ascii: "}"))
         }
         line.append(contentsOf: "]}".utf8)
@@ -197,8 +197,8 @@ package struct EventEntry: Sendable {
         line.append(contentsOf: #"{"kind":"event","v":1,"time":""#.utf8)
         time.appendRFC3339(to: &line)
         line.append(contentsOf: #"","gateway":"#.utf8)
-        field("", gateway.text, &line)
-        field(#","event":"#, name, &line)
+        line.append("", field: gateway.text)
+        line.append(#","event":"#, field: name)
         for member in members {
             line.append(contentsOf: ",\"\(member.name)\":".utf8)
             switch member.value {
@@ -216,47 +216,4 @@ package struct EventEntry: Sendable {
         }
         line.append(UInt8(ascii: "}"))
     }
-}
-
-/// A name needs no escape (`Residency.Name`).
-func name<Kind>(_ name: Name<Kind>?, _ line: inout [UInt8]) {
-    guard let name else { return JSONText.appendNull(to: &line) }
-    line.append(UInt8(ascii: "\""))
-    line.append(utf8: name.text)
-    line.append(UInt8(ascii: "\""))
-}
-
-/// Nor does a code.
-func code(_ jurisdiction: Jurisdiction?, _ line: inout [UInt8]) {
-    guard let jurisdiction else { return JSONText.appendNull(to: &line) }
-    line.append(UInt8(ascii: "\""))
-    jurisdiction.append(to: &line)
-    line.append(UInt8(ascii: "\""))
-}
-
-/// Nor does an address, or a pseudonym: a key's name, a colon and base64url.
-func plain(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
-    line.append(literal: name)
-    guard let value else { return JSONText.appendNull(to: &line) }
-    line.append(UInt8(ascii: "\""))
-    line.append(utf8: value)
-    line.append(UInt8(ascii: "\""))
-}
-
-func field(_ name: StaticString, _ value: String?, _ line: inout [UInt8]) {
-    line.append(literal: name)
-    JSONText.append(optional: value, to: &line)
-}
-
-func field(_ name: StaticString, _ value: Int64?, _ line: inout [UInt8]) {
-    line.append(literal: name)
-    if let value { JSONText.append(integer: value, to: &line) } else { JSONText.appendNull(to: &line) }
-}
-
-func field(_ name: StaticString, _ value: [UInt8]?, _ line: inout [UInt8]) {
-    line.append(literal: name)
-    guard let value else { return JSONText.appendNull(to: &line) }
-    line.append(UInt8(ascii: "\""))
-    Hex.append(value.span, to: &line)
-    line.append(UInt8(ascii: "\""))
 }

@@ -70,36 +70,36 @@ package struct EntryPart: Sendable {
         certificate: [UInt8]?, to line: inout [UInt8]
     ) {
         line.append(literal: #"","principal":"#)
-        name(principal, &line)
+        line.append(name: principal)
         line.append(literal: #","office":"#)
-        name(office, &line)
+        line.append(name: office)
         line.append(literal: #","location":"#)
-        name(location, &line)
-        plain(#","address":"#, address, &line)
-        field(#","certificate":"#, certificate, &line)
+        line.append(name: location)
+        line.append(#","address":"#, plain: address)
+        line.append(#","certificate":"#, field: certificate)
     }
 
     static func appendNames(
         store: BucketName?, mailbox: String?, object: String?, prefix: String?, to line: inout [UInt8]
     ) {
         line.append(literal: #","store":"#)
-        name(store, &line)
-        plain(#","mailbox":"#, mailbox, &line)
-        plain(#","object":"#, object, &line)
-        plain(#","prefix":"#, prefix, &line)
+        line.append(name: store)
+        line.append(#","mailbox":"#, plain: mailbox)
+        line.append(#","object":"#, plain: object)
+        line.append(#","prefix":"#, plain: prefix)
     }
 
     static func appendFound(
         size: Int64?, etag: String?, datacenter: DatacenterName?, jurisdiction: Jurisdiction?, receivedSeconds: Int64?,
         to line: inout [UInt8]
     ) {
-        field(#","size":"#, size, &line)
-        field(#","etag":"#, etag, &line)
+        line.append(#","size":"#, field: size)
+        line.append(#","etag":"#, field: etag)
         line.append(literal: #","datacenter":"#)
-        name(datacenter, &line)
+        line.append(name: datacenter)
         line.append(literal: #","jurisdiction":"#)
-        code(jurisdiction, &line)
-        field(#","received":"#, receivedSeconds, &line)
+        line.append(code: jurisdiction)
+        line.append(#","received":"#, field: receivedSeconds)
     }
 }
 
@@ -124,7 +124,7 @@ enum OwnFields {
         line.append(literal: #","crossed":["#)
         for (index, owner) in crossed.enumerated() {
             if index > 0 { line.append(UInt8(ascii: ",")) }
-            code(owner, &line)
+            line.append(code: owner)
         }
         line.append(
             literal: isMisplaced
@@ -136,75 +136,4 @@ enum OwnFields {
         line.append(utf8: policy)
         line.append(literal: #""}"#)
     }
-}
-
-/// A decision as the gateway hands it over: the same line as a `DecisionEntry` of the same values, of parts that were made before.
-package struct DecisionDraft: Sendable {
-    package var time: Timestamp
-    package let gateway: EntryPart
-    package let request: RequestID
-    package let reason: Reason
-    package let operation: Operation
-    package let data: EntryData
-    package let caller: EntryPart
-    package let names: EntryPart
-    package let found: EntryPart
-    package let crossed: [Jurisdiction]
-    package let isMisplaced: Bool
-    package let authorizations: [EntryPart]
-    /// Lower-case hexadecimal SHA-256 of the settings snapshot.
-    package let policy: String
-
-    package init(
-        time: Timestamp, gateway: EntryPart, request: RequestID, reason: Reason, operation: Operation, data: EntryData,
-        caller: EntryPart, names: EntryPart, found: EntryPart, crossed: [Jurisdiction], isMisplaced: Bool,
-        authorizations: [EntryPart], policy: String
-    ) {
-        self.time = time
-        self.gateway = gateway
-        self.request = request
-        self.reason = reason
-        self.operation = operation
-        self.data = data
-        self.caller = caller
-        self.names = names
-        self.found = found
-        self.crossed = crossed
-        self.isMisplaced = isMisplaced
-        self.authorizations = authorizations
-        self.policy = policy
-    }
-}
-
-/// What is recorded as a decision.
-package protocol DecisionLine {
-    var time: Timestamp { get }
-    /// Tokens were judged, by `time`: no other time will do.
-    var isJudged: Bool { get }
-    /// Appends the entry's line, without a line end.
-    func append(to line: inout [UInt8])
-}
-
-extension DecisionDraft: DecisionLine {
-    package var isJudged: Bool { !authorizations.isEmpty }
-
-    package func append(to line: inout [UInt8]) {
-        OwnFields.appendBegin(time, to: &line)
-        line.append(contentsOf: gateway.bytes)
-        request.append(to: &line)
-        OwnFields.append(reason, operation, data, to: &line)
-        line.append(contentsOf: caller.bytes)
-        line.append(contentsOf: names.bytes)
-        line.append(contentsOf: found.bytes)
-        OwnFields.append(crossed: crossed, isMisplaced: isMisplaced, to: &line)
-        for (index, authorization) in authorizations.enumerated() {
-            if index > 0 { line.append(UInt8(ascii: ",")) }
-            line.append(contentsOf: authorization.bytes)
-        }
-        OwnFields.appendEnd(policy: policy, to: &line)
-    }
-}
-
-extension DecisionEntry: DecisionLine {
-    package var isJudged: Bool { !authorizations.isEmpty }
 }

@@ -14,13 +14,12 @@ package struct Pseudonymizer: Sendable {
 
     /// - Parameter field: `mailbox`, `object`, `prefix` or `reference`.
     package func pseudonym(_ field: StaticString, bucket: String, _ value: [UInt8]) -> String {
-        var code = key.code
-        for part in [Array(field.description.utf8), Array(bucket.utf8), value] { code.update(framed: part.span) }
+        let code = key.authenticate(parts: [Array(field.description.utf8), Array(bucket.utf8), value])
         var text: [UInt8] = []
         text.reserveCapacity(keyID.utf8.count + 44)
         text.append(contentsOf: keyID.utf8)
         text.append(UInt8(ascii: ":"))
-        code.finish().withSpan { Base64.url.append($0, to: &text) }
+        code.withSpan { Base64.url.append($0, to: &text) }
         return String(decoding: text, as: UTF8.self)
     }
 }

@@ -22,7 +22,7 @@ extension Exchange {
     /// A bucket that is not the caller's is not named: its name is the caller's to choose.
     private func names() -> EntryPart {
         guard let store, let request else { return .nobody }
-        if let key = request.key { return worker.names.part(of: key, in: store) }
+        if let key = request.key { return worker.names.part(of: key, in: store, of: service) }
         let bucket = store.policy.bucket
         guard let prefix = request.listing?.prefix else {
             return .names(store: bucket, mailbox: nil, object: nil, prefix: nil)

@@ -59,31 +59,31 @@ package struct Question: Sendable {
 /// The circumstances, one by one: a changed one makes others, for whoever asks what would have been.
 extension Question {
     package var principal: PrincipalName {
-        get { circumstances.principal }
+        get { circumstances.values.principal }
         set { circumstances = circumstances.with { $0.principal = newValue } }
     }
     package var certificate: [UInt8]? {
-        get { circumstances.certificate }
+        get { circumstances.values.certificate }
         set { circumstances = circumstances.with { $0.certificate = newValue } }
     }
     package var gatewayName: GatewayName {
-        get { circumstances.gatewayName }
+        get { circumstances.values.gatewayName }
         set { circumstances = circumstances.with { $0.gatewayName = newValue } }
     }
     package var gateway: Place {
-        get { circumstances.gateway }
+        get { circumstances.values.gateway }
         set { circumstances = circumstances.with { $0.gateway = newValue } }
     }
     package var office: Place {
-        get { circumstances.office }
+        get { circumstances.values.office }
         set { circumstances = circumstances.with { $0.office = newValue } }
     }
     package var location: Location {
-        get { circumstances.location }
+        get { circumstances.values.location }
         set { circumstances = circumstances.with { $0.location = newValue } }
     }
     package var areas: [Area] {
-        get { circumstances.areas }
+        get { circumstances.values.areas }
         set { circumstances = circumstances.with { $0.areas = newValue } }
     }
 }
@@ -92,36 +92,29 @@ extension Question {
 package final class Circumstances: Sendable {
     struct Values: Sendable {
         var principal: PrincipalName
+        /// SHA-256 of the caller's certificate (32 bytes), nil where it presented none.
         var certificate: [UInt8]?
         var gatewayName: GatewayName
         var gateway: Place
+        /// The principal's own datacenter.
         var office: Place
         var location: Location
         var areas: [Area]
     }
 
-    private let values: Values
+    let values: Values
 
-    package var principal: PrincipalName { values.principal }
-    /// SHA-256 of the caller's certificate (32 bytes), nil where it presented none.
-    package var certificate: [UInt8]? { values.certificate }
-    package var gatewayName: GatewayName { values.gatewayName }
-    package var gateway: Place { values.gateway }
-    /// The principal's own datacenter.
-    package var office: Place { values.office }
-    package var location: Location { values.location }
-    package var areas: [Area] { values.areas }
+    private init(_ values: Values) { self.values = values }
 
-    package init(
+    package convenience init(
         principal: PrincipalName, certificate: [UInt8]?, gatewayName: GatewayName, gateway: Place, office: Place,
         location: Location, areas: [Area]
     ) {
-        values = Values(
-            principal: principal, certificate: certificate, gatewayName: gatewayName, gateway: gateway, office: office,
-            location: location, areas: areas)
+        self.init(
+            Values(
+                principal: principal, certificate: certificate, gatewayName: gatewayName, gateway: gateway,
+                office: office, location: location, areas: areas))
     }
-
-    private init(_ values: Values) { self.values = values }
 
     /// The same with something else in it.
     func with(_ change: (inout Values) -> Void) -> Circumstances {

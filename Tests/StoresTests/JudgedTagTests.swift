@@ -12,22 +12,23 @@ import Testing
 
     init() throws { store = try TestStore() }
 
-    /// What the look-up of an object's file gives once the file has rested: the second one finds what the first one kept.
-    private func judgedTwice(_ key: ObjectKey) throws -> (first: JudgedTag, second: JudgedTag) {
+    /// Looks an object up until its file has rested and what was judged is known again.
+    private func judgedAndKept(_ key: ObjectKey) throws -> JudgedTag {
         let deadline = ContinuousClock.now + .seconds(20)
         while ContinuousClock.now < deadline {
-            let tags = try (0..<2).map { _ in try #require(try store.store.locateCached(key)?.file?.tag) }
-            if tags[1] === (try store.store.locateCached(key)?.file?.tag) { return (tags[0], tags[1]) }
+            let tag = try #require(try store.store.locateCached(key)?.file?.tag)
+            if tag === (try store.store.locateCached(key)?.file?.tag) { return tag }
             usleep(5000)
         }
-        Issue.record("nothing was kept")
-        throw CancellationError()
+        throw NothingKept()
     }
+
+    private struct NothingKept: Error {}
 
     @Test func isJudgedOnceWhileTheFileRests() throws {
         let name = key("alice/1")
         try store.put(name, bytes("content"))
-        let (_, kept) = try judgedTwice(name)
+        let kept = try judgedAndKept(name)
         #expect(kept === (try store.store.locateCached(name)?.file?.tag))
         #expect(try store.get(name) == bytes("content"))
     }
@@ -35,7 +36,7 @@ import Testing
     @Test func isJudgedAgainWhenItsAttributeIsAnother() throws {
         let name = key("alice/1")
         try store.put(name, bytes("content"))
-        _ = try judgedTwice(name)
+        _ = try judgedAndKept(name)
         var attribute = try #require(try store.attribute(name))
         attribute[attribute.count - 1] ^= 1
         try store.setAttribute(attribute, name)
@@ -43,20 +44,45 @@ import Testing
         #expect(found.state == .tagInvalid)
     }
 
-    @Test func isJudgedAgainUnderAnotherName() throws {
-        let (name, other) = (key("alice/1"), key("alice/2"))
+    /// Held against the cache alone: a rename changes the time of change too, on every file system that we know.
+    @Test func isKnownUnderTheNameThatItsSealBindsAlone() throws {
+        let (file, cache) = (try file("alice/1"), JudgedTags(count: 1))
+        cache.keep(file, binding: bytes("alice/1"), now: later(file, nanoseconds: 20_000_000))
+        #expect(cache.tag(of: file.status, binding: bytes("alice/1")) != nil)
+        #expect(cache.tag(of: file.status, binding: bytes("alice/2")) == nil)
+    }
+
+    /// A change within a tick of the kernel's clock leaves the same time of change.
+    @Test func isNotKeptBeforeTheFileHasRested() throws {
+        let (file, cache) = (try file("alice/1"), JudgedTags(count: 1))
+        cache.keep(file, binding: bytes("alice/1"), now: later(file, nanoseconds: 19_999_999))
+        #expect(cache.tag(of: file.status, binding: bytes("alice/1")) == nil)
+    }
+
+    @Test func isNotKeptUnlessItsSealIsSound() throws {
+        let name = key("alice/1")
         try store.put(name, bytes("content"))
-        _ = try judgedTwice(name)
-        // A rename changes the time of change; a look under the name that the seal does not bind must fail whatever the time says.
-        try FileManager.default.moveItem(atPath: store.file(name), toPath: store.path + "/alice/2")
-        let found = try #require(try store.store.locateCached(other))
-        #expect(found.state == .tagInvalid)
+        try store.setAttribute(bytes("nonsense"), name)
+        let (file, cache) = (try #require(try store.locate(name).file), JudgedTags(count: 1))
+        cache.keep(file, binding: name.utf8, now: later(file, nanoseconds: 1_000_000_000))
+        #expect(cache.tag(of: file.status, binding: name.utf8) == nil)
+    }
+
+    private func file(_ name: String) throws -> ObjectFile {
+        try store.put(key(name), bytes("content"))
+        return try #require(try store.locate(key(name)).file)
+    }
+
+    private func later(_ file: ObjectFile, nanoseconds: Int64) -> FileTime {
+        let changed = file.status.changed
+        let sum = changed.nanoseconds + nanoseconds
+        return FileTime(seconds: changed.seconds + sum / 1_000_000_000, nanoseconds: sum % 1_000_000_000)
     }
 
     @Test func isJudgedAgainWhenTheContentIsAnother() throws {
         let name = key("alice/1")
         try store.put(name, bytes("content"))
-        _ = try judgedTwice(name)
+        _ = try judgedAndKept(name)
         try Data(bytes("longer content")).write(to: URL(fileURLWithPath: store.file(name)), options: [])
         let found = try #require(try store.store.locateCached(name))
         #expect(found.state == .tagInvalid)
@@ -65,7 +91,7 @@ import Testing
     @Test func anotherKeyringJudgesAgain() throws {
         let name = key("alice/1")
         try store.put(name, bytes("content"))
-        _ = try judgedTwice(name)
+        _ = try judgedAndKept(name)
         let reconfigured = store.store.reconfigured(TestStore.configuration(keyring: keyring(dublin: ["other"])))
         let found = try #require(try reconfigured.locateCached(name))
         #expect(found.state == .tagInvalid)

@@ -46,8 +46,9 @@ final class Glances: Sendable {
 
     /// Objects that one thread takes at a time.
     private static let chunk = 32
-    /// Threads that help beside the one that asks.
-    private static let helpersMax = min(System.coreCount - 1, 3)
+    /// Threads that help beside the one that asks: more than there are processors, since at a first look they wait for the disk, and fewer than
+    /// the pool has.
+    private static let helpersMax = 5
     /// Fewer objects are not worth a helper.
     static let itemsMin = 64
 

@@ -53,11 +53,13 @@ final class JudgedTags: Sendable {
         }
     }
 
-    /// - Parameter file: whose status fstat said before the attribute was read.
-    func keep(_ file: ObjectFile, binding: [UInt8]) {
+    /// - Parameters:
+    ///   - file: whose status fstat said before the attribute was read.
+    ///   - now: not before the attribute was read.
+    func keep(_ file: ObjectFile, binding: [UInt8], now: FileTime = .now()) {
         let status = file.status
         guard case .sealed(let sealed) = file.tagState, sealed.rest.sideFile == nil,
-            FileTime.now().nanoseconds(since: status.changed) >= StoreLimits.restNanosecondsMin
+            now.nanoseconds(since: status.changed) >= StoreLimits.restNanosecondsMin
         else { return }
         let tag = JudgedTag(attribute: file.attribute, state: file.tagState, entryPart: file.makeEntryPart())
         let kept = Kept(
