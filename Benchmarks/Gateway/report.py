@@ -11,14 +11,15 @@ RATIOS = (
      {"4 KiB": (1.5, 1.9), "64 KiB": (1.5, 1.8), "1 MiB": (2.5, 3)}),
     ("domestic read, against nginx with no policy", "domestic", "nginx",
      {"4 KiB": (0.65, 0.9), "64 KiB": (1.0, 1.3), "1 MiB": (1.2, 1.5)}),
+    ("domestic read, another object each time, against nginx likewise", "apart", "nginx apart", {"4 KiB": (0.65, 0.9)}),
 )
 P99_US_MAX = 6000
 SINGLE_EXTRA_US = 300
 IDLE_KIB_MAX = 60
 PUT_RATIO = 0.8
 LOOPS_RATIO = 0.9
-TITLES = dict(stand.CASE_TITLES, nginx="nginx, no policy", haproxy="haproxy, token and log line", envoy="Envoy, token and log line")
-ORDER = ("nginx", "domestic", "seen", "new", "first", "haproxy", "envoy")
+TITLES = dict(stand.CASE_TITLES, **{"nginx apart": "nginx, another object each time"}, nginx="nginx, no policy", haproxy="haproxy, token and log line", envoy="Envoy, token and log line")
+ORDER = ("nginx", "domestic", "nginx apart", "apart", "seen", "new", "first", "haproxy", "envoy")
 
 
 def spread(values):

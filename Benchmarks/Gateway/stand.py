@@ -28,9 +28,12 @@ DOMESTIC = {"who": "dub1-mailserver", "source": "127.0.10.5"}
 SEEN = {"who": "iad1-ediscovery", "source": "127.0.20.5", "tokens": "token"}
 NEW = {"who": "iad1-ediscovery", "source": "127.0.20.5", "tokens": "tokens"}
 FIRST = {"who": "iad1-ediscovery", "source": "127.0.20.5", "tokens": "tokens.first"}
-CASES = {"domestic": DOMESTIC, "seen": SEEN, "new": NEW, "first": FIRST}
+# More objects than the gateway remembers of: what it knows of the last one helps with none of them.
+APART = dict(DOMESTIC, path="/mail-dub1/apart/", objects=8192)
+CASES = {"domestic": DOMESTIC, "apart": APART, "seen": SEEN, "new": NEW, "first": FIRST}
 CASE_TITLES = {
     "domestic": "domestic read",
+    "apart": "domestic read, another object each time",
     "seen": "cross-border, token seen before",
     "new": "cross-border, new token each time",
     "first": "the same, and the token kept as evidence",
@@ -103,11 +106,12 @@ class Gateway:
 
 
 def load(server, mode="get", size="4 KiB", who="dub1-mailserver", source="127.0.10.5", tokens=None, bearer=False, connections=64,
-         seconds=3.0, warm=0.7, requests=0, warm_requests=0, when_warm=None, path=None, label="", cpu=LOAD_CPU):
+         seconds=3.0, warm=0.7, requests=0, warm_requests=0, when_warm=None, path=None, objects=0, label="", cpu=LOAD_CPU):
     """One run of the load generator against a server (anything with `port` and `pids`); its line of JSON."""
     arguments = [*REALTIME, "taskset", "-c", str(cpu), FOLDER / "bin/loadgen", "-m", mode, "-p", server.port, "-s", source, "-n", connections,
                  "-A", FOLDER / "pki/servers-ca.crt", "-c", FOLDER / f"pki/{who}.crt", "-k", FOLDER / f"pki/{who}.key",
-                 "-u", path or object_path(size), "-w", warm, "-d", seconds, "-N", requests, "-l", label]
+                 "-u", path or object_path(size), "-w", warm, "-d", seconds, "-N", requests, "-O", objects,
+                 "-l", label]
     if when_warm:
         arguments += ["-W", warm_requests, "-X", when_warm]
     for pid in server.pids:
@@ -134,7 +138,7 @@ def prepared_port():
 
 
 def prepare(more=()):
-    """Lays the folder out and puts one object of each size through the gateway, once."""
+    """Lays the folder out and puts one object of each size through the gateway, and those of `APART`, once."""
     for name in ("bailiwickd", "bailiwick"):
         if not (RELEASE / name).exists():
             sys.exit(f"{RELEASE / name} is not there: make release")
@@ -148,7 +152,8 @@ def prepare(more=()):
     if log > LOG_BYTES_MAX:
         shutil.rmtree(FOLDER / "log")
     shutil.rmtree(FOLDER / "store/put", ignore_errors=True)
-    if all((FOLDER / f"store/alice/{size}.eml").exists() for size in SIZES.values()):
+    if all((FOLDER / f"store/alice/{size}.eml").exists() for size in SIZES.values()) and \
+            (FOLDER / f"store/apart/{APART['objects'] - 1:09}").exists():
         return
     with Gateway() as gateway:
         for size in SIZES.values():
@@ -159,6 +164,7 @@ def prepare(more=()):
                  "--cert", FOLDER / "pki/dub1-mailserver.crt", "--key", FOLDER / "pki/dub1-mailserver.key",
                  "-T", body, f"https://localhost:{gateway.port}/mail-dub1/alice/{size}.eml",
                  "--resolve", f"localhost:{gateway.port}:127.0.0.1"], check=True)
+        load(gateway, mode="put", requests=APART["objects"], path=APART["path"], who=APART["who"], source=APART["source"])
 
 
 def warm_tokens(gateway, count=20000):

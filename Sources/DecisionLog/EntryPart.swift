@@ -9,6 +9,7 @@ package struct EntryPart: Sendable {
 
     private init(_ write: (inout [UInt8]) -> Void) {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(256)
         write(&bytes)
         self.bytes = bytes
     }

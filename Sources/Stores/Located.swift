@@ -84,8 +84,11 @@ final class ObjectFile: Sendable {
     }
 
     /// The same open file, seen with another tag.
+    func with(_ tag: JudgedTag) -> ObjectFile { ObjectFile(self, tag) }
+
+    /// The same.
     func with(_ state: TagState, attribute: [UInt8]? = nil) -> ObjectFile {
-        ObjectFile(self, JudgedTag(attribute: attribute ?? self.attribute, state: state))
+        with(JudgedTag(attribute: attribute ?? self.attribute, state: state))
     }
 
     func makeEntryPart() -> EntryPart {

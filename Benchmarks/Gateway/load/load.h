@@ -26,6 +26,7 @@ struct options {
     const char *authorities;
     const char *path;        // for PUT its beginning: a number follows
     const char *token_file;  // one token a line; NULL for none
+    long object_count;       // a GET's path is a beginning too, and so many numbers follow it in turn; 0: it is the whole path
     bool is_bearer;          // Authorization: Bearer rather than x-bailiwick-authorization
     int connections;
     double warm_seconds;

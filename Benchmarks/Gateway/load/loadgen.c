@@ -18,6 +18,7 @@ static const char usage[] =
     "  -m get|put|handshake|hold   GET of -u again and again (the default); PUT of -b bytes under -u and a number; full handshakes;\n"
     "                              as many connections as -n says, each with one answer, held until the line is told what they cost\n"
     "  -u PATH -s SOURCE-ADDRESS -n CONNECTIONS (64) -b BODY-BYTES (4096) -l LABEL\n"
+    "  -O COUNT   so many objects in turn: -u and a number, as PUT names them\n"
     "  -t FILE    a token a line, the next one for each request; in x-bailiwick-authorization, or with -B as Authorization: Bearer\n"
     "  -w SECONDS -d SECONDS       how long to warm up (0.7) and to measure (3)\n"
     "  -N REQUESTS                 instead: exactly so many requests, then the end; with -W REQUESTS so many before, which do not count,\n"
@@ -49,7 +50,7 @@ static enum mode mode_named(const char *name) {
 static void parse(int count, char **arguments) {
     options.body_bytes = 4096;
     int option;
-    while ((option = getopt(count, arguments, "hm:p:A:c:k:u:s:n:b:l:t:Bw:d:N:W:X:P:")) != -1) switch (option) {
+    while ((option = getopt(count, arguments, "hm:p:A:c:k:u:s:n:b:l:O:t:Bw:d:N:W:X:P:")) != -1) switch (option) {
         case 'm': options.mode = mode_named(optarg); break;
         case 'p': options.port = atoi(optarg); break;
         case 'A': options.authorities = optarg; break;
@@ -59,6 +60,7 @@ static void parse(int count, char **arguments) {
         case 's': options.source = optarg; break;
         case 'n': options.connections = atoi(optarg); break;
         case 'b': options.body_bytes = (size_t)atol(optarg); break;
+        case 'O': options.object_count = atol(optarg); break;
         case 'l': options.label = optarg; break;
         case 't': options.token_file = optarg; break;
         case 'B': options.is_bearer = true; break;

@@ -64,8 +64,15 @@ size_t request_bytes_max(void) { return HEAD_BYTES_MAX + options.body_bytes; }
 // Each request takes the next token, so that a file of one line repeats it and one of many never shows one twice in a round.
 size_t request_next(char *buffer, size_t capacity) {
     bool is_put = options.mode == MODE_PUT;
-    int count = is_put ? snprintf(buffer, capacity, "PUT %s%09ld HTTP/1.1%s", options.path, key_next++, head_end)
-                       : snprintf(buffer, capacity, "GET %s HTTP/1.1%s", options.path, head_end);
+    const char *method = is_put ? "PUT" : "GET";
+    int count;
+    if (is_put || options.object_count > 0) {
+        long key = key_next++;
+        if (options.object_count > 0) key_next %= options.object_count;
+        count = snprintf(buffer, capacity, "%s %s%09ld HTTP/1.1%s", method, options.path, key, head_end);
+    } else {
+        count = snprintf(buffer, capacity, "%s %s HTTP/1.1%s", method, options.path, head_end);
+    }
     char *at = buffer + count;
     if (token_count > 0) {
         struct text token = tokens[token_next];

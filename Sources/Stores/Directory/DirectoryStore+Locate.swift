@@ -57,8 +57,7 @@ extension DirectoryStore {
                 let status = opened.status
                 return Located(key, ObjectFile(opened.intoDescriptor(), status, tag))
             }
-            let file = try read(opened, binding: key.utf8)
-            judged.keep(file, binding: key.utf8)
+            let file = judged.keep(try read(opened, binding: key.utf8), binding: key.utf8)
             return file.needsSideFile ? nil : Located(key, file)
         } catch {
             if error.code == EAGAIN { return nil }

@@ -56,16 +56,19 @@ final class JudgedTags: Sendable {
     /// - Parameters:
     ///   - file: whose status fstat said before the attribute was read.
     ///   - now: not before the attribute was read.
-    func keep(_ file: ObjectFile, binding: [UInt8], now: FileTime = .now()) {
+    /// - Returns: the same file, with what its entry says of it where it was kept.
+    @discardableResult
+    func keep(_ file: ObjectFile, binding: [UInt8], now: FileTime = .now()) -> ObjectFile {
         let status = file.status
         guard case .sealed(let sealed) = file.tagState, sealed.rest.sideFile == nil,
             now.nanoseconds(since: status.changed) >= StoreLimits.restNanosecondsMin
-        else { return }
+        else { return file }
         let tag = JudgedTag(attribute: file.attribute, state: file.tagState, entryPart: file.makeEntryPart())
         let kept = Kept(
             identity: status.identity, changed: status.changed, size: status.size, binding: binding, tag: tag)
         let slot = slot(of: status)
         slots.withLock { $0[slot] = kept }
+        return file.with(tag)
     }
 
     private func slot(of status: FileStatus) -> Int {
