@@ -4,6 +4,8 @@ extension DecisionLog {
     private static let witnessMicrosecondsMax: Int64 = 5_000_000
 
     func integrateUntilStopped() {
+        tree.writer.start()
+        defer { tree.writer.stop() }
         repeat {
             monitor.withLock {
                 pulses.integratorPasses()

@@ -2,15 +2,14 @@ internal import Residency
 
 // What waits for the writer.
 extension DecisionLog {
+    /// - Parameters:
+    ///   - line: a decision's; it gets the later time where that is the last entry's.
+    ///   - isJudged: tokens were judged by `time`.
     func enqueue(
-        _ entry: some DecisionLine, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter,
-        port: LogPort
+        _ line: inout [UInt8], time: Timestamp, isJudged: Bool, release: Release?, evidence: [TokenEvidence],
+        waiter: any DecisionWaiter, port: LogPort
     ) -> RecordResult {
-        var line: [UInt8] = []
-        line.reserveCapacity(1024)
-        entry.append(to: &line)
         guard line.count <= DecisionEntry.bytesMax else { return .unavailable }
-        let (time, isJudged) = (entry.time, entry.isJudged)
         return monitor.withLock {
             guard phase == .open, suspendedBecause == nil else { return .unavailable }
             guard pending.bytes.count < Self.pendingBytesMax, integratingBytes < Self.integratingBytesMax else {

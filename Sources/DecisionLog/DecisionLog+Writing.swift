@@ -55,6 +55,7 @@ extension DecisionLog {
             let taken = pending
             pending = Pending(firstIndex: taken.end)
             pending.bytes.reserveCapacity(taken.bytes.count)
+            pending.waiting.reserveCapacity(taken.waiting.count)
             hasWork.store(false, ordering: .relaxed)
             return taken
         }

@@ -172,7 +172,7 @@ package final class DecisionLog: @unchecked Sendable {
         prunedSize = pruned.minimumIndex
         let open = try OpenDecisions.read(files, size: tree.size, minimumIndex: pruned.minimumIndex)
         self.tree = tree
-        self.tree.makeRoom = { [unowned self] in makeRoom() }
+        self.tree.writer.makeRoom = { [unowned self] in makeRoom() }
         if let event = pruned.event(gateway) { queue(event) }
         if recovered.droppedTornGroup { queue(EventEntry(gateway: gateway, name: "torn-group")) }
         queue(EventEntry(gateway: gateway, name: "start", members: start + [("open", .number(Int64(open.count)))]))
@@ -290,7 +290,10 @@ package final class DecisionLog: @unchecked Sendable {
     package var checkpoint: [UInt8] { monitor.withLock { checkpointNote } }
 
     /// A published file of the log by its C2SP name; nil where there is none.
-    package func tile(_ path: TilePath) -> [UInt8]? { (try? files.read(path.path)) ?? nil }
+    package func tile(_ path: TilePath) -> [UInt8]? {
+        guard TreeShape(size: monitor.withLock { checkpointSize }).covers(path) else { return nil }
+        return (try? files.read(path.path)) ?? nil
+    }
 
     // MARK: - Witnesses
 

@@ -9,6 +9,7 @@ struct LinuxDisk: LogDisk {
             case .read: unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
             case .folder: unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             case .create(let mode): unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+            case .createNew(let mode): unsafe Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
             case .durable(let isDirect):
                 unsafe Glibc.open(path, O_WRONLY | O_DSYNC | O_CLOEXEC | (isDirect ? directIO : 0))
             case .keep: unsafe Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -43,6 +44,8 @@ struct LinuxDisk: LogDisk {
     func fsync(_ descriptor: Int32) throws(Errno) {
         if Glibc.fsync(descriptor) != 0 { throw Errno(code: errno) }
     }
+
+    func startWriting(_ descriptor: Int32) { _ = clinux_start_writing(descriptor, 0, 0) }
 
     func syncFileSystem(_ descriptor: Int32) throws(Errno) {
         let result = clinux_sync_file_system(descriptor)
@@ -86,30 +89,22 @@ struct LinuxDisk: LogDisk {
         return names
     }
 
-    func status(_ path: String) throws(Errno) -> FileStatus {
-        var status = stat()
-        if unsafe stat(path, &status) != 0 { throw Errno(code: errno) }
-        return FileStatus(status)
-    }
+    func status(_ path: String) throws(Errno) -> FileStatus { try status(AT_FDCWD, path) }
 
-    func status(_ descriptor: Int32) throws(Errno) -> FileStatus {
-        var status = stat()
-        if unsafe fstat(descriptor, &status) != 0 { throw Errno(code: errno) }
-        return FileStatus(status)
+    func status(_ descriptor: Int32) throws(Errno) -> FileStatus { try status(descriptor, "") }
+
+    private func status(_ directory: Int32, _ path: String) throws(Errno) -> FileStatus {
+        var status = clinux_file_status()
+        let result = unsafe clinux_file_status(directory, path, &status)
+        if result < 0 { throw Errno(code: Int32(-result)) }
+        return FileStatus(
+            identity: FileIdentity(device: status.device, inode: status.inode), byteCount: Int(status.size))
     }
 
     func lock(_ descriptor: Int32) throws(Errno) -> Bool {
         if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
         if errno == EWOULDBLOCK { return false }
         throw Errno(code: errno)
-    }
-}
-
-extension FileStatus {
-    fileprivate init(_ status: stat) {
-        self.init(
-            identity: FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)),
-            byteCount: Int(status.st_size))
     }
 }
 

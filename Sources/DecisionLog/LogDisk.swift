@@ -8,9 +8,12 @@ protocol LogDisk: Sendable {
     /// Bytes written; they may be fewer than asked for.
     func pwrite(_ descriptor: Int32, _ bytes: Span<UInt8>, at offset: Int) throws(Errno) -> Int
     func fsync(_ descriptor: Int32) throws(Errno)
-    /// Makes all that was written to the file system of an open file or folder durable, names too (syncfs(2)).
+    /// Has the disk begin with what was written to a file: less is left for the sync that makes it durable. Promises nothing.
+    func startWriting(_ descriptor: Int32)
+    /// Makes all that was written to the file system of an open file or folder durable, names too (syncfs(2)). Fails when any of it did since
+    /// the descriptor was opened.
     func syncFileSystem(_ descriptor: Int32) throws(Errno)
-    /// Forgets what memory holds of a file that is synced: what is read next comes from the disk.
+    /// Forgets what memory holds of a file and the disk has: what is read next comes from the disk.
     func dropCache(_ descriptor: Int32)
     /// Gives a file this size and blocks of its own for all of it.
     func allocate(_ descriptor: Int32, byteCount: Int) throws(Errno)
@@ -37,6 +40,8 @@ enum OpenWay: Hashable, Sendable {
     case folder
     /// For writing, made new, or emptied when it is there.
     case create(mode: UInt32)
+    /// For writing and reading, and made new: it is an error when it is there.
+    case createNew(mode: UInt32)
     /// For writing, each write durable when it returns; with `isDirect`, past the page cache.
     case durable(isDirect: Bool)
     /// For its lock or its room only; made when it is not there.

@@ -64,30 +64,26 @@ struct LogFolder: Sendable {
     /// - Returns: which file it is.
     @discardableResult
     func publish(_ name: String, _ bytes: [UInt8], mode: UInt32 = 0o644) throws(LogSystemError) -> FileIdentity {
-        let identity = try place(name, bytes, mode: mode, syncsBytes: true)
+        let identity = try place(name, bytes, mode: mode)
         try syncFolder(parent(of: name))
         return identity
     }
 
     /// The same for several files of one folder, which is made durable once.
     func publish(_ all: [(name: String, bytes: [UInt8])], mode: UInt32) throws(LogSystemError) {
-        for file in all { try place(file.name, file.bytes, mode: mode, syncsBytes: true) }
+        for file in all { _ = try place(file.name, file.bytes, mode: mode) }
         if let first = all.first { try syncFolder(parent(of: first.name)) }
     }
 
-    /// Writes a whole file under a temporary name and gives it its name, which is not durable before `sync`.
-    /// - Parameter syncsBytes: are the bytes durable before they have the name? Else a power cut before `sync` may leave it with others.
-    @discardableResult
-    func place(
-        _ name: String, _ bytes: [UInt8], mode: UInt32 = 0o644, syncsBytes: Bool = false
-    ) throws(LogSystemError) -> FileIdentity {
+    /// The same, but for the name, which is not durable before its folder is.
+    private func place(_ name: String, _ bytes: [UInt8], mode: UInt32) throws(LogSystemError) -> FileIdentity {
         let temporary = name + ".tmp"
         let identity: FileIdentity
         do throws(LogSystemError) {
             let descriptor = try open(temporary, .create(mode: mode))
             defer { disk.close(descriptor) }
             try write(descriptor, bytes.span, at: 0, name: temporary)
-            if syncsBytes { try attempt("fsync", temporary) { () throws(Errno) in try disk.fsync(descriptor) } }
+            try attempt("fsync", temporary) { () throws(Errno) in try disk.fsync(descriptor) }
             identity = try attempt("fstat", temporary) { () throws(Errno) in try disk.status(descriptor) }.identity
         } catch {
             remove(temporary)
@@ -95,25 +91,6 @@ struct LogFolder: Sendable {
         }
         try attempt("rename", name) { () throws(Errno) in try disk.rename(full(temporary), full(name)) }
         return identity
-    }
-
-    /// Up to so many files are made durable one by one; for more, the file system is made durable at once, which is one wait for the disk
-    /// instead of one each, and also waits for what others wrote.
-    private static let syncedSinglyMax = 8
-
-    /// Makes files that were placed durable, then their names: each folder once.
-    func sync(_ names: [String]) throws(LogSystemError) {
-        guard names.count <= Self.syncedSinglyMax else {
-            let descriptor = try attempt("open", "") { () throws(Errno) in try disk.open(path, .folder) }
-            defer { disk.close(descriptor) }
-            return try attempt("syncfs", "") { () throws(Errno) in try disk.syncFileSystem(descriptor) }
-        }
-        for name in names {
-            let descriptor = try open(name, .read)
-            defer { disk.close(descriptor) }
-            try attempt("fsync", name) { () throws(Errno) in try disk.fsync(descriptor) }
-        }
-        for folder in Set(names.map { parent(of: $0) }).sorted() { try syncFolder(folder) }
     }
 
     /// The whole of a file; nil when there is none.
@@ -134,10 +111,17 @@ struct LogFolder: Sendable {
             try attempt("fsync", name) { () throws(Errno) in try disk.fsync(descriptor) }
             disk.dropCache(descriptor)
         }
-        let count = try attempt("fstat", name) { () throws(Errno) in try disk.status(descriptor) }.byteCount
-        var bytes = [UInt8](repeating: 0, count: count)
+        let size = try attempt("fstat", name) { () throws(Errno) in try disk.status(descriptor) }.byteCount
+        var bytes = [UInt8](repeating: 0, count: size)
+        let count = try read(descriptor, into: &bytes, name: name)
+        if count < size { bytes.removeLast(size - count) }
+        return bytes
+    }
+
+    /// Reads a file from its beginning, as far as `bytes` has room; gives how many it was.
+    func read(_ descriptor: Int32, into bytes: inout [UInt8], name: String) throws(LogSystemError) -> Int {
         var done = 0
-        while done < count {
+        while done < bytes.count {
             let got: Int
             do throws(Errno) { got = try disk.pread(descriptor, into: &bytes, from: done, at: done) } catch {
                 throw fault("pread", name, error)
@@ -145,8 +129,7 @@ struct LogFolder: Sendable {
             if got == 0 { break }
             done += got
         }
-        if done < count { bytes.removeLast(count - done) }
-        return bytes
+        return done
     }
 
     /// Writes all of the bytes, however many calls it takes.

@@ -41,11 +41,14 @@ package final class LogPort: @unchecked Sendable {
     private let later: (() -> Void)?
     /// Something was queued that the writer has not been told of. The loop's.
     private var isFlushing = false
-    private let settled = Mutex<[(waiting: Settled, isDurable: Bool)]>([])
+    private let settled = Mutex<[Settled]>([])
+    /// A line that is being written, used again. The loop's.
+    private var line: [UInt8] = []
 
-    /// A waiting decision as it crosses threads: touched only by the loop once it is settled.
-    struct Settled: @unchecked Sendable {
-        let waiting: Waiting
+    /// Waiting decisions as they cross threads: touched only by the loop once they are settled.
+    private struct Settled: @unchecked Sendable {
+        let waiting: [Waiting]
+        let isDurable: Bool
     }
 
     init(log: DecisionLog, wake: @escaping @Sendable () -> Void, later: (() -> Void)?) {
@@ -61,7 +64,11 @@ package final class LogPort: @unchecked Sendable {
     package func record(
         _ entry: some DecisionLine, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
     ) -> RecordResult {
-        let result = log.enqueue(entry, release: release, evidence: evidence, waiter: waiter, port: self)
+        line.removeAll(keepingCapacity: true)
+        entry.append(to: &line)
+        let result = log.enqueue(
+            &line, time: entry.time, isJudged: entry.isJudged, release: release, evidence: evidence, waiter: waiter,
+            port: self)
         guard result == .queued else { return result }
         guard let later else {
             flush()
@@ -86,8 +93,8 @@ package final class LogPort: @unchecked Sendable {
 
     /// The group of these is on disk, or never will be. Called by the log's threads; wakes the loop once.
     func settle(_ waiting: [Waiting], isDurable: Bool) {
-        let items = waiting.map { (waiting: Settled(waiting: $0), isDurable: isDurable) }
-        settled.withLock { $0.append(contentsOf: items) }
+        let group = Settled(waiting: waiting, isDurable: isDurable)
+        settled.withLock { $0.append(group) }
         wake()
     }
 
@@ -98,14 +105,15 @@ package final class LogPort: @unchecked Sendable {
             settled.removeAll(keepingCapacity: true)
             return ready
         }
-        for (item, isDurable) in ready {
-            let waiting = item.waiting
-            if !isDurable {
-                waiting.waiter.decisionIsDurable(.unavailable)
-            } else if let release = waiting.release {
-                waiting.waiter.decisionIsDurable(.allowed(Permit(index: waiting.index, release: release)))
-            } else {
-                waiting.waiter.decisionIsDurable(.refused(index: waiting.index))
+        for group in ready {
+            for waiting in group.waiting {
+                if !group.isDurable {
+                    waiting.waiter.decisionIsDurable(.unavailable)
+                } else if let release = waiting.release {
+                    waiting.waiter.decisionIsDurable(.allowed(Permit(index: waiting.index, release: release)))
+                } else {
+                    waiting.waiter.decisionIsDurable(.refused(index: waiting.index))
+                }
             }
         }
     }

@@ -48,13 +48,13 @@ internal import Residency
     }
 }
 
-/// Do both hold the same bytes? A bundle is 200 KiB: `==` takes them one by one.
-func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-    guard left.count == right.count else { return false }
+/// Do both begin with the same bytes? A bundle is 200 KiB: `==` takes them one by one.
+func isSame(_ left: [UInt8], _ right: [UInt8], count: Int) -> Bool {
+    guard left.count >= count, right.count >= count else { return false }
     return unsafe left.withUnsafeBytes { left in
         unsafe right.withUnsafeBytes { right in
             guard let start = left.baseAddress, let other = right.baseAddress else { return true }
-            return unsafe memcmp(start, other, left.count) == 0
+            return unsafe memcmp(start, other, count) == 0
         }
     }
 }

@@ -150,6 +150,11 @@ package struct TreeShape: Hashable, Sendable {
         return TilePath(kind, index: number, width: Int(min(count(kind) - number * 256, 256)))
     }
 
+    /// Does the tree have all that a tile holds? A file of one that it has not may be half written.
+    package func covers(_ tile: TilePath) -> Bool {
+        tile.index < UInt64.max / 256 - 1 && tile.index * 256 + UInt64(tile.width) <= count(tile.kind)
+    }
+
     private func count(_ kind: TileKind) -> UInt64 {
         switch kind {
         case .hashes(let level): hashes(level: level)

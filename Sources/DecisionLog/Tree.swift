@@ -6,38 +6,32 @@ struct Tree: ~Copyable {
     private let files: LogFolder
     private let origin: String
     private let signers: [NoteSigner]
+    let writer: TileWriter
     private var hasher = MerkleHasher()
-    private var frontier = MerkleFrontier()
+    /// Entries in the tree.
+    private(set) var size: UInt64 = 0
     /// The hashes of each level's partial tile.
     private var levels: [[SHA256Digest]] = []
     /// The partial bundle's bytes, and how many entries they are.
     private var bundle: [UInt8] = []
     private(set) var publishedSize: UInt64 = 0
     private var published: Checkpoint?
-    /// Tiles and bundles that are in place and not yet durable. Nothing rests on them before the next checkpoint: until it is published
-    /// their entries are in the write-ahead log too, and a start after a crash writes them again.
-    private var unsynced: [String] = []
-    /// Folders whose existence is known.
-    private var folders: Set<String> = []
     /// Files that became full since the last checkpoint: their partial forms may go once it is published.
     private var filled: [TilePath] = []
     /// The last published note.
     private(set) var note: [UInt8] = []
     /// Which file `checkpoint` was when it was published or read.
     private var noteIdentity: FileIdentity?
-    /// Asked for room when the disk is full; says whether there is some now.
-    var makeRoom: () -> Bool = { false }
-
-    var size: UInt64 { frontier.size }
-
     /// Opens what is there: only the right edge is read.
     init(_ files: LogFolder, origin: String, signers: [NoteSigner]) throws(LogError) {
         self.files = files
         self.origin = origin
         self.signers = signers
+        writer = TileWriter(files)
         let found = try Self.publishedCheckpoint(files, origin: origin, signers: signers)
         guard let (checkpoint, note) = found else { return }
         self.note = note
+        size = checkpoint.size
         publishedSize = checkpoint.size
         published = checkpoint
         do throws(LogSystemError) { noteIdentity = try files.identity("checkpoint") } catch { throw .system(error) }
@@ -53,9 +47,6 @@ struct Tree: ~Copyable {
             }
             levels.append((0..<tile.width).compactMap { SHA256Digest(bytes: Array(bytes[32 * $0..<32 * $0 + 32])) })
         }
-        for level in (0..<shape.levels).reversed() {
-            for hash in levels[level] { frontier.append(hash, level: 8 * level, &hasher) }
-        }
         if let tile = shape.partialTile(.entries) {
             bundle = try Self.require(files, tile.path)
             guard let ranges = EntryFraming.split(bundle), ranges.count == tile.width else {
@@ -68,7 +59,7 @@ struct Tree: ~Copyable {
                 }
             }
         }
-        guard frontier.size == checkpoint.size, frontier.root(&hasher) == checkpoint.root else {
+        guard root() == checkpoint.root else {
             throw .damaged("the tiles do not give the published checkpoint's root")
         }
     }
@@ -115,12 +106,12 @@ struct Tree: ~Copyable {
         let entries = framed.span
         var start = first < ranges.count ? ranges[first].lowerBound - 2 : framed.count
         for range in ranges.dropFirst(first) {
-            let end = range.upperBound
+            size += 1
             try append(hasher.leaf(entries.extracting(range)), level: 0)
-            if frontier.size % 256 == 0 {
-                bundle.append(contentsOf: framed[start..<end])
-                start = end
-                try writeFull(TilePath(.entries, index: frontier.size / 256 - 1), bundle)
+            if size % 256 == 0 {
+                bundle.append(contentsOf: framed[start..<range.upperBound])
+                start = range.upperBound
+                try writeFull(TilePath(.entries, index: size / 256 - 1), bundle)
                 bundle.removeAll(keepingCapacity: true)
             }
         }
@@ -130,13 +121,12 @@ struct Tree: ~Copyable {
     private mutating func append(_ hash: SHA256Digest, level: Int) throws(LogError) {
         if levels.count == level { levels.append([]) }
         levels[level].append(hash)
-        if level == 0 { frontier.append(hash, &hasher) }
         guard levels[level].count == 256 else { return }
-        let hashes = levels[level]
-        levels[level] = []
         try writeFull(
-            TilePath(.hashes(level: level), index: (frontier.size >> (8 * UInt64(level + 1))) - 1), Self.bytes(hashes))
-        try append(hasher.root(ofPerfect: hashes), level: level + 1)
+            TilePath(.hashes(level: level), index: (size >> (8 * UInt64(level + 1))) - 1), Self.bytes(levels[level]))
+        let root = hasher.root(ofPerfect: levels[level])
+        levels[level].removeAll(keepingCapacity: true)
+        try append(root, level: level + 1)
     }
 
     private mutating func writeFull(_ tile: TilePath, _ bytes: [UInt8]) throws(LogError) {
@@ -144,34 +134,17 @@ struct Tree: ~Copyable {
         filled.append(tile)
     }
 
-    /// Writes a tile, and holds what is read back against what was meant.
     private mutating func write(_ tile: TilePath, _ bytes: [UInt8]) throws(LogError) {
-        do throws(LogSystemError) {
-            do throws(LogSystemError) { try publish(tile, bytes) } catch {
-                guard error.isFull, makeRoom() else { throw error }
-                try publish(tile, bytes)
-            }
-            guard let read = try files.read(tile.path), isSame(read, bytes) else {
-                throw LogSystemError(call: "read back", path: tile.path, code: 5)
-            }
-        } catch {
-            throw .system(error)
-        }
+        do throws(LogSystemError) { try writer.write(tile, bytes) } catch { throw .system(error) }
     }
 
-    private mutating func publish(_ tile: TilePath, _ bytes: [UInt8]) throws(LogSystemError) {
-        for folder in tile.folders where !folders.contains(folder) {
-            try files.makeFolder(folder)
-            folders.insert(folder)
+    /// MTH of all entries: of what the partial tiles stand for, from the largest subtrees to the smallest.
+    private mutating func root() -> SHA256Digest {
+        var frontier = MerkleFrontier()
+        for level in levels.indices.reversed() {
+            for hash in levels[level] { frontier.append(hash, level: 8 * level, &hasher) }
         }
-        try files.place(tile.path, bytes)
-        unsynced.append(tile.path)
-    }
-
-    /// One fsync for each file, and one for each folder instead of for each file.
-    private mutating func sync() throws(LogError) {
-        do throws(LogSystemError) { try files.sync(unsynced) } catch { throw .system(error) }
-        unsynced = []
+        return frontier.root(&hasher)
     }
 
     // MARK: - Publishing
@@ -188,8 +161,8 @@ struct Tree: ~Copyable {
             try write(tile, Self.bytes(levels[level]))
         }
         if let tile = shape.partialTile(.entries), tile != before.partialTile(.entries) { try write(tile, bundle) }
-        try sync()
-        let checkpoint = Checkpoint(origin: origin, size: size, root: frontier.root(&hasher))
+        do throws(LogSystemError) { try writer.sync() } catch { throw .system(error) }
+        let checkpoint = Checkpoint(origin: origin, size: size, root: root())
         try publish(checkpoint, cosignatures: [])
         published = checkpoint
         publishedSize = size
@@ -209,7 +182,7 @@ struct Tree: ~Copyable {
         } catch { throw .note(error) }
         do throws(LogSystemError) {
             do throws(LogSystemError) { noteIdentity = try files.publish("checkpoint", note) } catch {
-                guard error.isFull, makeRoom() else { throw error }
+                guard error.isFull, writer.makeRoom() else { throw error }
                 noteIdentity = try files.publish("checkpoint", note)
             }
         } catch { throw .system(error) }
@@ -223,22 +196,18 @@ struct Tree: ~Copyable {
         guard identity == noteIdentity else { throw .replaced("checkpoint") }
     }
 
-    /// Partial tiles may go once the full tile is published (tlog-tiles, "Partial Tiles").
     private mutating func removePartials() throws(LogError) {
-        for tile in filled {
-            let folder = tile.path + ".p"
-            do throws(LogSystemError) {
-                for name in try files.names(folder) { files.remove(folder + "/" + name) }
-            } catch {
-                throw .system(error)
-            }
-            files.removeFolder(folder)
-            folders.remove(folder)
+        do throws(LogSystemError) { for tile in filled { try writer.removePartials(of: tile) } } catch {
+            throw .system(error)
         }
         filled = []
     }
 
-    private static func bytes(_ hashes: [SHA256Digest]) -> [UInt8] { hashes.flatMap(\.bytes) }
+    private static func bytes(_ hashes: [SHA256Digest]) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 32 * hashes.count)
+        for index in hashes.indices { hashes[index].write(to: &bytes, at: 32 * index) }
+        return bytes
+    }
 
     private static func require(_ files: LogFolder, _ name: String) throws(LogError) -> [UInt8] {
         let bytes: [UInt8]?

@@ -37,6 +37,8 @@ final class LockedDisk: LogDisk, @unchecked Sendable {
     func syncFileSystem(_ descriptor: Int32) throws(Errno) {
         try alone { () throws(Errno) in try disk.syncFileSystem(descriptor) }
     }
+    func startWriting(_ descriptor: Int32) {}
+
     func dropCache(_ descriptor: Int32) {
         lock.lock()
         defer { lock.unlock() }

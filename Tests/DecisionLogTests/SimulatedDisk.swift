@@ -272,9 +272,10 @@ final class SimulatedDisk: LogDisk, @unchecked Sendable {
             guard let found else { throw Errno(code: ENOENT) }
             if case .durable(isDirect: true) = way, !hasDirectIO { throw Errno(code: EINVAL) }
             return add(found, way)
-        case .create, .keep:
+        case .create, .createNew, .keep:
             _ = try begin(.create)
             if let found {
+                if case .createNew = way { throw Errno(code: EEXIST) }
                 if case .create = way {
                     files.update(file: found) {
                         $0.seen = []
@@ -380,6 +381,9 @@ final class SimulatedDisk: LogDisk, @unchecked Sendable {
         }
         if case .error(let code) = fault { throw Errno(code: code) }
     }
+
+    /// Promises nothing: what is not synced reaches the disk or does not, with or without it.
+    func startWriting(_ descriptor: Int32) {}
 
     func dropCache(_ descriptor: Int32) {
         let inode = inode(descriptor)

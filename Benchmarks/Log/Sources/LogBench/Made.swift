@@ -62,6 +62,23 @@ enum Made {
         return entry
     }
 
+    /// The same as a gateway hands it over, which makes the parts that requests have in common once.
+    static func draft(_ kind: Kind, _ number: Int) -> DecisionDraft {
+        let entry = entry(kind, number, at: Timestamp(seconds: 0))
+        return DecisionDraft(
+            time: entry.time, gateway: .gateway(gateway), request: .next(), reason: entry.reason,
+            operation: entry.operation, data: EntryData(entry.access, hasEntityTagCondition: false),
+            caller: .caller(
+                principal: entry.principal, office: entry.office, location: entry.location, address: entry.address,
+                certificate: entry.certificate),
+            names: .names(store: entry.store, mailbox: entry.mailbox, object: entry.object, prefix: entry.prefix),
+            found: .found(
+                size: entry.size, etag: entry.etag, datacenter: entry.datacenter, jurisdiction: entry.jurisdiction,
+                receivedSeconds: entry.receivedSeconds),
+            crossed: entry.crossed, isMisplaced: entry.isMisplaced,
+            authorizations: entry.authorizations.map { .authorization($0) }, policy: policy)
+    }
+
     /// Refusals, which nothing has to complete, each after its length.
     static func framed(_ range: Range<Int>) -> [UInt8] {
         var bytes: [UInt8] = []
@@ -78,8 +95,8 @@ enum Made {
 /// One event loop's worth of requests that wait: as many as asked for, each followed by the next when it is durable.
 final class Requests: DecisionWaiter {
     private let log: DecisionLog
-    /// Made before: what a gateway spends on making one is not the log's.
-    private let made: [DecisionEntry]
+    /// Made before: what a gateway spends on making one is not the log's. Its line is written anew each time.
+    private let made: [DecisionDraft]
     private let woken = Flag()
     private var port: LogPort?
     private var next = 0
@@ -88,7 +105,7 @@ final class Requests: DecisionWaiter {
 
     init(_ log: DecisionLog, _ kind: Made.Kind) {
         self.log = log
-        made = (0..<4096).map { Made.entry(kind, $0, at: Timestamp(seconds: 0)) }
+        made = (0..<4096).map { Made.draft(kind, $0) }
         let woken = woken
         port = log.makePort {
             woken.raise()
@@ -113,12 +130,12 @@ final class Requests: DecisionWaiter {
 
     private func begin(_ begun: inout Int) {
         let now = DispatchTime.now().uptimeNanoseconds
-        var entry = made[next % made.count]
-        entry.time = log.now()
+        var draft = made[next % made.count]
+        draft.time = log.now()
         next += 1
         begun += 1
         queue.append(now)
-        guard port?.record(entry, release: Made.release, evidence: [], waiter: self) == .queued else {
+        guard port?.record(draft, release: Made.release, evidence: [], waiter: self) == .queued else {
             fatalError("the log does not take a decision")
         }
     }
