@@ -45,6 +45,8 @@ struct LinuxDisk: LogDisk {
         if Glibc.fsync(descriptor) != 0 { throw Errno(code: errno) }
     }
 
+    func startReading(_ descriptor: Int32) { _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_WILLNEED) }
+
     func startWriting(_ descriptor: Int32) { _ = clinux_start_writing(descriptor, 0, 0) }
 
     func syncFileSystem(_ descriptor: Int32) throws(Errno) {

@@ -8,6 +8,8 @@ protocol LogDisk: Sendable {
     /// Bytes written; they may be fewer than asked for.
     func pwrite(_ descriptor: Int32, _ bytes: Span<UInt8>, at offset: Int) throws(Errno) -> Int
     func fsync(_ descriptor: Int32) throws(Errno)
+    /// Has the disk begin to read a file. Promises nothing.
+    func startReading(_ descriptor: Int32)
     /// Has the disk begin with what was written to a file: less is left for the sync that makes it durable. Promises nothing.
     func startWriting(_ descriptor: Int32)
     /// Makes all that was written to the file system of an open file or folder durable, names too (syncfs(2)). Fails when any of it did since

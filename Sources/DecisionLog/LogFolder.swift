@@ -96,26 +96,59 @@ struct LogFolder: Sendable {
     /// The whole of a file; nil when there is none.
     func read(_ name: String) throws(LogSystemError) -> [UInt8]? { try read(name, fromDisk: false) }
 
+    /// Has the disk begin to read a file that will be read soon; whatever comes of it.
+    func startReading(_ name: String) {
+        guard let descriptor = try? open(name, .read) else { return }
+        disk.startReading(descriptor)
+        disk.close(descriptor)
+    }
+
     /// The whole of a file as the disk has it, durable from here on; nil when there is none. What memory holds is not trusted: a write
     /// that the kernel failed to bring to the disk is still seen there.
     func readFromDisk(_ name: String) throws(LogSystemError) -> [UInt8]? { try read(name, fromDisk: true) }
 
     private func read(_ name: String, fromDisk: Bool) throws(LogSystemError) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        let isThere = try withFile(name) { descriptor throws(LogSystemError) in
+            if fromDisk {
+                try attempt("fsync", name) { () throws(Errno) in try disk.fsync(descriptor) }
+                disk.dropCache(descriptor)
+            }
+            try readWhole(descriptor, into: &bytes, name: name)
+        }
+        return isThere ? bytes : nil
+    }
+
+    /// The whole of a file that is not wanted again soon, and that memory is not to keep.
+    /// - Parameter bytes: takes the place of what they hold.
+    /// - Returns: false when there is none.
+    func readOnce(_ name: String, into bytes: inout [UInt8]) throws(LogSystemError) -> Bool {
+        try withFile(name) { descriptor throws(LogSystemError) in
+            try readWhole(descriptor, into: &bytes, name: name)
+            disk.dropCache(descriptor)
+        }
+    }
+
+    /// - Returns: false when there is no such file.
+    private func withFile(
+        _ name: String, _ body: (_ descriptor: Int32) throws(LogSystemError) -> Void
+    ) throws(LogSystemError) -> Bool {
         let descriptor: Int32
         do throws(Errno) { descriptor = try disk.open(full(name), .read) } catch {
-            if error.code == ENOENT { return nil }
+            if error.code == ENOENT { return false }
             throw fault("open", name, error)
         }
         defer { disk.close(descriptor) }
-        if fromDisk {
-            try attempt("fsync", name) { () throws(Errno) in try disk.fsync(descriptor) }
-            disk.dropCache(descriptor)
-        }
+        try body(descriptor)
+        return true
+    }
+
+    private func readWhole(_ descriptor: Int32, into bytes: inout [UInt8], name: String) throws(LogSystemError) {
         let size = try attempt("fstat", name) { () throws(Errno) in try disk.status(descriptor) }.byteCount
-        var bytes = [UInt8](repeating: 0, count: size)
+        if bytes.count < size { bytes = [UInt8](repeating: 0, count: size) }
+        bytes.removeLast(bytes.count - size)
         let count = try read(descriptor, into: &bytes, name: name)
-        if count < size { bytes.removeLast(size - count) }
-        return bytes
+        bytes.removeLast(size - count)
     }
 
     /// Reads a file from its beginning, as far as `bytes` has room; gives how many it was.

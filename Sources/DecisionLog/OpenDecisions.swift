@@ -1,10 +1,11 @@
-internal import JSON
 internal import Residency
 
 /// Decisions to allow that no completion closed: what a crash cut off.
 enum OpenDecisions {
     /// Entries looked back over: requests do not live longer than this many entries.
     static let entriesMax: UInt64 = 65_536
+    /// Bundles that the disk is asked for ahead: one after the other, a start after a crash would mostly wait for it.
+    private static let bundlesAhead: UInt64 = 16
 
     /// The indexes of open decisions among the last entries of the published tree, in order. Looks back to the last `start` or `stop`.
     /// - Parameter minimumIndex: entries before it were pruned.
@@ -14,40 +15,36 @@ enum OpenDecisions {
         var bundle = size == 0 ? 0 : (size - 1) / 256 + 1
         let oldest = max(minimumIndex, size > entriesMax ? size - entriesMax : 0) / 256
         let shape = TreeShape(size: size)
+        var asked = bundle
+        var bytes: [UInt8] = []
         while bundle > oldest {
+            while asked > oldest, asked + bundlesAhead > bundle {
+                asked -= 1
+                files.startReading(shape.tile(.entries, holding: asked * 256).path)
+            }
             bundle -= 1
             let tile = shape.tile(.entries, holding: bundle * 256)
-            let bytes: [UInt8]?
-            do throws(LogSystemError) { bytes = try files.read(tile.path) } catch { throw .system(error) }
-            guard let bytes, let ranges = EntryFraming.split(bytes) else {
+            let isThere: Bool
+            do throws(LogSystemError) { isThere = try files.readOnce(tile.path, into: &bytes) } catch {
+                throw .system(error)
+            }
+            guard isThere, let ranges = EntryFraming.split(bytes) else {
                 throw .damaged("\(tile.path) is missing or cut off")
             }
             for (position, range) in ranges.enumerated().reversed() {
-                let entry = bytes[range]
-                if entry.starts(with: #"{"kind":"decision""#.utf8) {
-                    if Self.isAllowed(entry) { allowed.insert(bundle * 256 + UInt64(position)) }
-                } else if entry.starts(with: #"{"kind":"completion""#.utf8) {
-                    completed.formUnion(Self.completedIndexes(Array(entry)))
-                } else if Self.ends(entry) {
-                    return allowed.subtracting(completed).sorted()
+                switch EntryHead(bytes.span.extracting(range))?.kind {
+                case .allow: allowed.insert(bundle * 256 + UInt64(position))
+                case .completion(let indexes): completed.formUnion(indexes)
+                case .event where Self.ends(bytes[range]): return allowed.subtracting(completed).sorted()
+                case .refuse, .event, .leftOpen, nil: break
                 }
             }
         }
         return allowed.subtracting(completed).sorted()
     }
 
-    private static func isAllowed(_ entry: ArraySlice<UInt8>) -> Bool {
-        let text = String(decoding: entry.prefix(400), as: UTF8.self)
-        return text.contains(#""decision":"allow""#)
-    }
-
     private static func ends(_ entry: ArraySlice<UInt8>) -> Bool {
         let text = String(decoding: entry.prefix(220), as: UTF8.self)
         return text.contains(#""event":"start""#) || text.contains(#""event":"stop""#)
-    }
-
-    private static func completedIndexes(_ entry: [UInt8]) -> [UInt64] {
-        guard let object = (try? JSONValue(parsing: entry))?.object else { return [] }
-        return (object["completed"]?.array ?? []).compactMap { $0.object?["index"]?.integer.map(UInt64.init) }
     }
 }

@@ -37,6 +37,7 @@ final class LockedDisk: LogDisk, @unchecked Sendable {
     func syncFileSystem(_ descriptor: Int32) throws(Errno) {
         try alone { () throws(Errno) in try disk.syncFileSystem(descriptor) }
     }
+    func startReading(_ descriptor: Int32) {}
     func startWriting(_ descriptor: Int32) {}
 
     func dropCache(_ descriptor: Int32) {

@@ -382,6 +382,8 @@ final class SimulatedDisk: LogDisk, @unchecked Sendable {
         if case .error(let code) = fault { throw Errno(code: code) }
     }
 
+    func startReading(_ descriptor: Int32) {}
+
     /// Promises nothing: what is not synced reaches the disk or does not, with or without it.
     func startWriting(_ descriptor: Int32) {}
 

@@ -201,12 +201,25 @@ func hashing(_ count: Int) -> Double {
 func rate(_ count: Int, _ seconds: Double) -> String { String(format: "%.0f", Double(count) / seconds) }
 func share(_ one: Double, _ other: Double) -> String { String(format: "%.2f", one / other) }
 
+/// The write-ahead log that belongs to a tree: one segment with its last entries, in groups of 64.
+func writeAhead(_ path: String, _ count: Int) throws {
+    var before = WriteAheadRecovery()
+    let last = min(count, 9984)
+    before.nextSequence = 1
+    before.end = UInt64(count - last)
+    let log = try WriteAheadLog(
+        LogFolder(path: path), segmentBytes: Made.configuration(path).segmentBytes, recovered: before)
+    for first in stride(from: count - last, to: count, by: 64) {
+        let end = min(first + 64, count)
+        try log.write(entries: Made.framed(first..<end), firstIndex: UInt64(first), count: end - first)
+    }
+}
+
 @MainActor func open() throws {
     let count = entries(10_000_000)
     let path = fresh("open")
     _ = try grow(path, count)
-    // The write-ahead log that belongs to it is made by a first start, as after an archive was put back.
-    try? FileManager.default.removeItem(atPath: path + "/wal")
+    try writeAhead(path, count)
     var times: [Double] = []
     for _ in 0..<5 {
         let (log, took) = try seconds {
@@ -218,7 +231,8 @@ func share(_ one: Double, _ other: Double) -> String { String(format: "%.2f", on
     }
     let worst = times.max()!
     report(
-        String(format: "opening a log of %d entries for append: %.1f ms at worst of %d", count, worst, times.count),
+        String(format: "opening a log of %d entries for append: %.1f ms at worst of %d (the first looks back for what a crash left open)",
+            count, worst, times.count),
         isMet: worst <= 100)
 }
 
