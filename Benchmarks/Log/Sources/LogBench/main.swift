@@ -231,7 +231,8 @@ func writeAhead(_ path: String, _ count: Int) throws {
     }
     let worst = times.max()!
     report(
-        String(format: "opening a log of %d entries for append: %.1f ms at worst of %d (the first looks back for what a crash left open)",
+        String(
+            format: "opening a log of %d entries for append: %.1f ms at worst of %d (the first is after a crash)",
             count, worst, times.count),
         isMet: worst <= 100)
 }
