@@ -8,7 +8,6 @@ package struct RequestID: Sendable {
 
     private static let start: UInt64 = randomBytes(4).reduce(0) { $0 << 8 | UInt64($1) } << 32
     private static let counter = Atomic<UInt64>(0)
-    private static let digits = Array("0123456789ABCDEF".utf8)
 
     package static func next() -> RequestID {
         RequestID(value: start | counter.wrappingAdd(1, ordering: .relaxed).newValue & 0xFFFF_FFFF)
@@ -16,8 +15,10 @@ package struct RequestID: Sendable {
 
     /// Appends the digits.
     package func append(to bytes: inout [UInt8]) {
-        let digits = Self.digits
-        for place in 0..<16 { bytes.append(digits[Int(value >> UInt64(60 - 4 * place) & 15)]) }
+        for place in 0..<16 {
+            let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * place) & 15)
+            bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "A") + digit - 10)
+        }
     }
 
     package var text: String {

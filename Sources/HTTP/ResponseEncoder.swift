@@ -59,13 +59,18 @@ package enum ResponseEncoder {
     package static func endHead(into buffer: inout [UInt8]) { buffer.append("\r\n") }
 
     private static func writeDecimal(_ value: UInt64, into buffer: inout [UInt8]) {
-        let start = buffer.count
+        var first = buffer.count
         var rest = value
         repeat {
             buffer.append(UInt8(0x30 + rest % 10))
             rest /= 10
         } while rest > 0
-        buffer[start...].reverse()
+        var last = buffer.count - 1
+        while first < last {
+            buffer.swapAt(first, last)
+            first += 1
+            last -= 1
+        }
     }
 
     private static func statusLine(_ status: Int) -> StaticString {

@@ -57,27 +57,30 @@ package enum JSONText {
     }
 
     /// A number in decimal.
-    package static func append(integer value: some FixedWidthInteger, to text: inout [UInt8]) {
-        appendDecimal(value, to: &text)
-    }
-
-    /// The same for the two types that entries hold, not generic.
     package static func append(integer value: Int, to text: inout [UInt8]) { appendDecimal(value, to: &text) }
 
     /// The same.
     package static func append(integer value: Int64, to text: inout [UInt8]) { appendDecimal(value, to: &text) }
 
+    /// The same.
+    package static func append(integer value: UInt64, to text: inout [UInt8]) { appendDecimal(value, to: &text) }
+
     @inline(__always)
     private static func appendDecimal(_ value: some FixedWidthInteger, to text: inout [UInt8]) {
         if value == 0 { return text.append(UInt8(ascii: "0")) }
         if value < 0 { text.append(UInt8(ascii: "-")) }
-        let start = text.count
+        var first = text.count
         var rest = UInt64(value.magnitude)
         while rest > 0 {
             text.append(UInt8(ascii: "0") + UInt8(rest % 10))
             rest /= 10
         }
-        text[start...].reverse()
+        var last = text.count - 1
+        while first < last {
+            text.swapAt(first, last)
+            first += 1
+            last -= 1
+        }
     }
 
     /// `true` or `false`.

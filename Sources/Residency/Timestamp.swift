@@ -109,19 +109,23 @@ extension Timestamp {
         let microseconds = min(max(microseconds, Self.writable.lowerBound), Self.writable.upperBound)
         let seconds = Timestamp(microseconds: microseconds).seconds
         let civil = CivilTime(unixSeconds: seconds)
-        Self.append(civil.year, digits: 4, to: &bytes)
+        Self.appendTwo(civil.year / 100, to: &bytes)
+        Self.appendTwo(civil.year % 100, to: &bytes)
         bytes.append(UInt8(ascii: "-"))
-        Self.append(civil.month, digits: 2, to: &bytes)
+        Self.appendTwo(civil.month, to: &bytes)
         bytes.append(UInt8(ascii: "-"))
-        Self.append(civil.day, digits: 2, to: &bytes)
+        Self.appendTwo(civil.day, to: &bytes)
         bytes.append(UInt8(ascii: "T"))
-        Self.append(civil.hour, digits: 2, to: &bytes)
+        Self.appendTwo(civil.hour, to: &bytes)
         bytes.append(UInt8(ascii: ":"))
-        Self.append(civil.minute, digits: 2, to: &bytes)
+        Self.appendTwo(civil.minute, to: &bytes)
         bytes.append(UInt8(ascii: ":"))
-        Self.append(civil.second, digits: 2, to: &bytes)
+        Self.appendTwo(civil.second, to: &bytes)
         bytes.append(UInt8(ascii: "."))
-        Self.append(Int(microseconds - seconds * 1_000_000), digits: 6, to: &bytes)
+        let fraction = Int(microseconds - seconds * 1_000_000)
+        Self.appendTwo(fraction / 10_000, to: &bytes)
+        Self.appendTwo(fraction / 100 % 100, to: &bytes)
+        Self.appendTwo(fraction % 100, to: &bytes)
         bytes.append(UInt8(ascii: "Z"))
     }
 
@@ -170,12 +174,8 @@ extension Timestamp {
         self.init(microseconds: (whole - offset) * 1_000_000 + fraction)
     }
 
-    private static func append(_ value: Int, digits: Int, to bytes: inout [UInt8]) {
-        var divisor = 1
-        for _ in 1..<digits { divisor *= 10 }
-        for _ in 0..<digits {
-            bytes.append(UInt8(0x30 + value / divisor % 10))
-            divisor /= 10
-        }
+    private static func appendTwo(_ value: Int, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(0x30 + value / 10))
+        bytes.append(UInt8(0x30 + value % 10))
     }
 }
