@@ -63,6 +63,12 @@ package final class DecisionLog: @unchecked Sendable {
     let monitor = Monitor()
     /// Where the writer waits for entries; everybody else waits at the monitor.
     let writersPlace = WaitingPlace()
+    /// The last entry's time. Changed under the monitor only; who read it without is told when it has moved on (`RecordResult.timeMoved`).
+    private let lastMicroseconds = Atomic<Int64>(0)
+    var lastTime: Timestamp {
+        get { Timestamp(microseconds: lastMicroseconds.load(ordering: .relaxed)) }
+        set { lastMicroseconds.store(newValue.microseconds, ordering: .relaxed) }
+    }
     /// What is queued may become a group: more of it was not at hand. Changed under the monitor only.
     let hasWork = Atomic(false)
     /// What is queued will soon become a group.
@@ -74,7 +80,6 @@ package final class DecisionLog: @unchecked Sendable {
     var pending: Pending
     var phase = Phase.open
     var closedBecause: String?
-    var lastTime: Timestamp
     var hasSteppedBack = false
     var completions: [CompletionEntry.Item] = []
     var toIntegrate: [[UInt8]] = []
@@ -160,7 +165,7 @@ package final class DecisionLog: @unchecked Sendable {
         do throws(LogSystemError) { reserve = try LogReserve(files, byteCount: configuration.reserveBytes) } catch {
             throw .system(error)
         }
-        lastTime = try tree.lastTime() ?? Timestamp(microseconds: 0)
+        let lastTime = try tree.lastTime()
         pending = Pending(firstIndex: tree.size)
         durableSize = tree.size
         checkpointSize = tree.publishedSize
@@ -172,6 +177,7 @@ package final class DecisionLog: @unchecked Sendable {
         prunedSize = pruned.minimumIndex
         let open = try OpenDecisions.read(files, size: tree.size, minimumIndex: pruned.minimumIndex)
         self.tree = tree
+        if let lastTime { self.lastTime = lastTime }
         self.tree.writer.makeRoom = { [unowned self] in makeRoom() }
         if let event = pruned.event(gateway) { queue(event) }
         if recovered.droppedTornGroup { queue(EventEntry(gateway: gateway, name: "torn-group")) }
@@ -225,10 +231,7 @@ package final class DecisionLog: @unchecked Sendable {
     }
 
     /// The later of the clock and the last entry's time.
-    package func now() -> Timestamp {
-        let clock = self.clock.wall()
-        return monitor.withLock { max(clock, lastTime) }
-    }
+    package func now() -> Timestamp { max(clock.wall(), lastTime) }
 
     /// Records an event. Never delays an answer; nothing waits for it.
     package func record(_ event: EventEntry) {
