@@ -15,7 +15,9 @@ extension Exchange {
                 request?.access ?? .none, hasEntityTagCondition: request?.conditions.hasEntityTag ?? false),
             caller: standing.entryPart, names: names(), found: located?.entryPart ?? .nothing,
             crossed: decision.crossed, isMisplaced: decision.isMisplaced,
-            authorizations: zip(presented, decision.judged).map { .authorization(authorization($0, $1)) },
+            authorizations: zip(presented, decision.judged).map {
+                worker.authorizations.part(of: $0, $1, in: store, of: service)
+            },
             policy: service.policy)
     }
 
@@ -34,22 +36,5 @@ extension Exchange {
         return .names(
             store: bucket, mailbox: mailbox, object: nil,
             prefix: store.pseudonyms.pseudonym("prefix", bucket: bucket.text, prefix))
-    }
-
-    private func authorization(_ reviewed: ReviewedToken, _ judged: JudgedAuthorization) -> AuthorizationEntry {
-        var entry = AuthorizationEntry(sha256: reviewed.sha256, outcome: judged.outcome)
-        entry.element = judged.element
-        guard let token = reviewed.token else { return entry }
-        entry.issuer = token.issuer.id
-        entry.keyID = token.keyID
-        entry.tokenID = token.tokenID
-        entry.expiresSeconds = token.expiresSeconds
-        entry.instrument = token.instrument
-        entry.reference = store.map {
-            $0.pseudonyms.pseudonym("reference", bucket: $0.policy.bucket.text, Array(token.reference.utf8))
-        }
-        entry.requester = token.requester
-        entry.country = token.country
-        return entry
     }
 }

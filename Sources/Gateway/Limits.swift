@@ -30,6 +30,8 @@ enum Limits {
     static let tokenCacheEntriesMax = 4096
     /// Keys of a loop whose pseudonyms are known from the last entry; a power of two.
     static let entryNamesCount = 2048
+    /// Tokens of a loop whose part of an entry is known from the last one; a power of two.
+    static let entryAuthorizationsCount = 256
     /// TLS handshakes in progress at a time.
     static let handshakesMax = 1024
     /// Bytes of a request to the operators' listener.

@@ -35,6 +35,7 @@ final class Worker {
     private(set) var tls: TLSContext
     private(set) var tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
     var names = EntryNames(count: Limits.entryNamesCount)
+    var authorizations = EntryAuthorizations(count: Limits.entryAuthorizationsCount)
     var counters: Counters
     var date = HTTPDateCache()
     private(set) var isStopping = false
@@ -84,6 +85,7 @@ final class Worker {
         earlierTokenMisses += tokens.misses
         tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
         names = EntryNames(count: Limits.entryNamesCount)
+        authorizations = EntryAuthorizations(count: Limits.entryAuthorizationsCount)
         counters.grow(stores: service.buckets.count)
     }
 
