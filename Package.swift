@@ -50,7 +50,9 @@ let package = Package(
         .target(name: "JSON", swiftSettings: settings),
         .target(name: "Residency", swiftSettings: settings),
         .target(name: "HTTP", dependencies: [nioCore], swiftSettings: settings),
-        .target(name: "TLS", dependencies: ["OpenSSL", "COpenSSL", nioCore], swiftSettings: settings),
+        .target(name: "Sockets", dependencies: ["CLinux", nioCore], swiftSettings: settings),
+        .target(
+            name: "TLS", dependencies: ["CLinux", "OpenSSL", "COpenSSL", "Sockets", nioCore], swiftSettings: settings),
         .target(name: "Tokens", dependencies: ["OpenSSL", "JSON", "Residency"], swiftSettings: settings),
         .target(
             name: "DecisionLog", dependencies: ["CLinux", "CXXHash", "OpenSSL", "JSON", "Residency"],
@@ -71,7 +73,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "CZlib", "OpenSSL", "JSON", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores",
+                "CZlib", "OpenSSL", "JSON", "Sockets", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores",
                 "Settings", nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: settings),
@@ -97,7 +99,8 @@ let package = Package(
         test("HTTP", [nioCore, nioHTTP1, nioEmbedded]),
         test("Tokens", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
         test("DecisionLog", ["OpenSSL", "JSON", "Residency", "TestSupport"]),
-        test("TLS", ["OpenSSL", nioCore, nioPosix, nioEmbedded, "TestSupport"]),
+        test("Sockets", [nioCore]),
+        test("TLS", ["OpenSSL", "Sockets", nioCore, nioPosix, nioEmbedded, "TestSupport"]),
         test("S3", ["Residency"]),
         test("Settings", ["Residency", "TestSupport"]),
         test("Gateway", ["DecisionLog", "Residency", "Settings"]),

@@ -6,9 +6,14 @@
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/types.h>
@@ -110,3 +115,38 @@ static inline void clinux_forget_code(void) {
     uintptr_t start = ((uintptr_t)&__executable_start + page) & ~page, end = (uintptr_t)&etext & ~page;
     if (end > start) (void)madvise((void *)start, end - start, MADV_DONTNEED);
 }
+
+// accept4(2): the connection, nonblocking, closed on exec and without Nagle's delay, and the address of its other end; or -errno.
+static inline long clinux_accept(int listener, struct sockaddr_storage *other) {
+    socklen_t count = sizeof *other;
+    // SOCK_NONBLOCK | SOCK_CLOEXEC, and accept4 itself, are hidden.
+    long connection = clinux_result(syscall(SYS_accept4, listener, other, &count, 04000 | 02000000));
+    if (connection < 0) return connection;
+    const int on = 1;
+    (void)setsockopt((int)connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return connection;
+}
+
+// socket(2) for a listener of TCP; nonblocking, closed on exec.
+static inline long clinux_stream_socket(int family) { return clinux_result(socket(family, SOCK_STREAM | 04000 | 02000000, 0)); }
+
+static inline void clinux_set_nonblocking(int descriptor) { (void)fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK); }
+
+// Sends and raises no SIGPIPE.
+static inline long clinux_send(int connection, const void *bytes, size_t count) {
+    return clinux_result(send(connection, bytes, count, MSG_NOSIGNAL));
+}
+
+static inline long clinux_receive(int connection, void *bytes, size_t count) { return clinux_result(recv(connection, bytes, count, 0)); }
+
+static inline int clinux_epoll_make(void) { return (int)clinux_result(epoll_create1(EPOLL_CLOEXEC)); }
+
+static inline int clinux_epoll_control(int poller, int call, int descriptor, uint32_t events, uint64_t token) {
+    struct epoll_event event = {.events = events, .data.u64 = token};
+    return (int)clinux_result(epoll_ctl(poller, call, descriptor, &event));
+}
+
+// A nonblocking eventfd(2).
+static inline int clinux_bell_make(void) { return (int)clinux_result(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
+
+static inline void clinux_bell_ring(int bell) { (void)eventfd_write(bell, 1); }

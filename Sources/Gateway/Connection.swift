@@ -8,19 +8,16 @@ internal import TLS
 /// One client's connection: bytes in, requests one after the other, answers out. It performs what `ConnectionMachine` says and decides
 /// nothing about mail.
 ///
-/// The channel's autoRead is off: the socket is read only when something wants bytes, so that a slow disk or a slow reader bounds what
-/// is held in memory.
-final class Connection: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+/// The socket is not read while enough of the next requests is held, so that a slow disk or a slow reader bounds what is in memory.
+final class Connection {
     private let worker: Worker
+    private let socket: TLSSocket
     private var decoder = RequestDecoder()
     private var machine = ConnectionMachine()
     private var caller: Caller
     private var exchange: Exchange?
-    private var context: ChannelHandlerContext?
-    private var isReading = false
+    /// Its answer was written whole, and the socket has not taken all of it.
+    private var sending: Exchange?
     private var isPumping = false
     private var hasInputClosed = false
     private var closesAfterDrain = false
@@ -28,88 +25,26 @@ final class Connection: ChannelInboundHandler {
     /// Closes an idle, silent or draining connection when it passes.
     private var deadline: NIODeadline
 
-    init(worker: Worker, address: Address) {
+    init(worker: Worker, socket: TLSSocket, address: Address) {
         self.worker = worker
+        self.socket = socket
         caller = Caller(address: address)
         deadline = .now() + .seconds(Limits.idleSecondsMax)
     }
 
-    // MARK: - What the channel says
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
+    func begin() {
         worker.add(self)
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        worker.remove(self)
-        self.context = nil
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        switch event {
-        case let handshake as TLSHandshakeCompleted:
-            caller.present(handshake.peer)
-            worker.counters.handshakes += 1
-            if handshake.resumed { worker.counters.resumptions += 1 }
-            deadline = .now() + .seconds(Limits.headSecondsMax)
-            wantBytes()
-        case let failure as TLSHandshakeFailed:
-            worker.counters.handshakeFailures[failure.error.cause, default: 0] += 1
-        case ChannelEvent.inputClosed:
-            hasInputClosed = true
-            if machine.isWaiting { close() }
-        default: context.fireUserInboundEventTriggered(event)
-        }
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !machine.isClosed else { return }
-        var bytes = unwrapInboundIn(data)
-        if machine.isWaiting, decoder.bufferedByteCount == 0 { deadline = .now() + .seconds(Limits.headSecondsMax) }
-        decoder.append(&bytes)
-        pump()
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        isReading = false
-        switch machine.want {
-        case .head, .body, .discard: wantBytes()
-        case .nothing:
-            // A socket that is not read for the while of one request costs two calls to epoll. What comes meanwhile is little.
-            if decoder.bufferedByteCount < Limits.bufferedBytesMax, !machine.isClosed { wantBytes() }
-        }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { exchange?.channelIsWritable() }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        end()
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // What failed was counted where it happened; a broken transport has no way back.
-        abort()
+        socket.begin(self)
     }
 
     // MARK: - What an exchange asks
 
     var address: Address { caller.address }
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    var isWritable: Bool { socket.isWritable }
 
     func authenticate(at time: Timestamp) -> Caller.Identity {
         caller.authenticate(worker.service, worker.tls, at: time)
     }
-
-    func makeBuffer(capacity: Int) -> ByteBuffer {
-        context?.channel.allocator.buffer(capacity: capacity) ?? ByteBuffer()
-    }
-
-    /// The decision is on its way to disk.
-    func waitForLog() {}
 
     /// The decision lets the body in.
     func receiveBody(sendingContinue: Bool) {
@@ -127,9 +62,9 @@ final class Connection: ChannelInboundHandler {
         pump()
     }
 
-    func write(_ bytes: ByteBuffer) { context?.write(wrapOutboundOut(bytes), promise: nil) }
+    func write(_ bytes: ByteBuffer) { socket.write(bytes) }
 
-    func flush() { context?.flush() }
+    func flush() { socket.flush() }
 
     /// The answer's head is about to be made: may the connection live on after it? Not when a body was refused that the client has
     /// not sent yet, nor when the service stops.
@@ -140,18 +75,12 @@ final class Connection: ChannelInboundHandler {
 
     /// The last bytes of an answer.
     func finishAnswer(_ last: ByteBuffer, of exchange: Exchange) {
-        guard let context else { return exchange.complete(.brokenOff) }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(exchange, eventLoop: context.eventLoop)
-        promise.futureResult.assumeIsolated().whenComplete { result in
-            switch result {
-            case .success: bound.value.complete(.whole)
-            case .failure: bound.value.complete(.brokenOff)
-            }
-        }
         let keepsAlive = exchange.keepsAlive
-        context.writeAndFlush(wrapOutboundOut(last), promise: promise)
         self.exchange = nil
+        sending = exchange
+        socket.write(last)
+        worker.give(back: last)
+        if socket.flush() { answerIsSent() }
         switch machine.answerEnded(keepAlive: keepsAlive) {
         case .nextRequest:
             deadline = .now() + .seconds(worker.isStopping ? Limits.lastRequestSecondsMax : Limits.idleSecondsMax)
@@ -165,11 +94,16 @@ final class Connection: ChannelInboundHandler {
         }
     }
 
+    private func answerIsSent() {
+        let sent = sending
+        sending = nil
+        sent?.complete(.whole)
+    }
+
     /// Ends the connection without close_notify: what was being sent must not pass for whole.
     func abort() {
-        guard let context else { return }
         end()
-        context.triggerUserOutboundEvent(TLSAbort(), promise: nil)
+        socket.abort()
     }
 
     // MARK: - What the worker asks
@@ -183,6 +117,8 @@ final class Connection: ChannelInboundHandler {
     }
 
     func checkDeadlines(now: NIODeadline) {
+        socket.checkDeadline(now: now)
+        sending?.checkAuthorizations()
         if let exchange {
             exchange.checkAuthorizations()
         } else if now >= deadline {
@@ -202,6 +138,8 @@ final class Connection: ChannelInboundHandler {
                 switch machine.want {
                 case .nothing: return
                 case .head:
+                    // The next request waits until the last answer has left.
+                    guard sending == nil else { return }
                     guard let event = try decoder.next() else { return wantBytes() }
                     if case .head(let head) = event { try begin(head) }
                 case .body:
@@ -268,15 +206,16 @@ final class Connection: ChannelInboundHandler {
         start(.framing(error))
     }
 
+    /// More is wanted than is here.
     private func wantBytes() {
-        guard !isReading, let context, !hasInputClosed else { return }
-        isReading = true
-        context.read()
+        guard hasInputClosed else { return socket.pauseReading(false) }
+        // It never comes.
+        if exchange == nil { close() } else { abort() }
     }
 
     private func close() {
         end()
-        context?.close(mode: .all, promise: nil)
+        socket.close()
     }
 
     private func end() {
@@ -284,5 +223,54 @@ final class Connection: ChannelInboundHandler {
         let exchange = exchange
         self.exchange = nil
         exchange?.connectionEnded()
+    }
+}
+
+extension Connection: TLSSocketOwner {
+    func handshakeIsDone(peer: PeerCertificate?, isResumed: Bool) {
+        caller.present(peer)
+        worker.counters.handshakes += 1
+        if isResumed { worker.counters.resumptions += 1 }
+        deadline = .now() + .seconds(Limits.headSecondsMax)
+    }
+
+    func handshakeFailed(_ error: TLSError) { worker.counters.handshakeFailures[error.cause, default: 0] += 1 }
+
+    func received(_ bytes: ByteBuffer) {
+        guard !machine.isClosed else { return }
+        if machine.isWaiting, decoder.bufferedByteCount == 0 { deadline = .now() + .seconds(Limits.headSecondsMax) }
+        decoder.append(bytes)
+        pump()
+    }
+
+    func receivedAll() {
+        guard decoder.bufferedByteCount >= Limits.bufferedBytesMax, !machine.isClosed else { return }
+        switch machine.want {
+        case .head where sending == nil: break
+        case .body, .discard: break
+        // A socket that is not read for the while of one request costs two calls to epoll. What comes meanwhile is little.
+        case .head, .nothing: socket.pauseReading(true)
+        }
+    }
+
+    func inputIsClosed() {
+        hasInputClosed = true
+        pump()
+    }
+
+    func outputIsSent() {
+        if let exchange {
+            exchange.socketIsWritable()
+        } else {
+            answerIsSent()
+            pump()
+        }
+    }
+
+    func socketIsClosed() {
+        end()
+        sending?.complete(.brokenOff)
+        sending = nil
+        worker.remove(self)
     }
 }

@@ -83,7 +83,7 @@ extension Exchange {
         continueSending(after: buffer(head, capacity: Int(room)))
     }
 
-    /// Hands the channel as much as it takes.
+    /// Hands the socket as much as it takes.
     /// - Parameter head: goes before it, in the same records.
     func continueSending(after head: ByteBuffer = ByteBuffer()) {
         var buffer = head
@@ -98,7 +98,7 @@ extension Exchange {
                 bytesSent += UInt64(count)
             } catch { return breakOff() }
             if reader.remainingBytes == 0 { return finish(buffer) }
-            // Flushed piece by piece: what waits unflushed does not count against the channel's water mark.
+            // Sent piece by piece, each while it is in the processor's cache.
             connection.write(buffer)
             connection.flush()
             buffer.clear()
@@ -293,7 +293,7 @@ extension Exchange {
 
     /// The head's bytes, with room for what follows them. The head's memory is the next head's.
     private func buffer(_ head: consuming [UInt8], capacity: Int) -> ByteBuffer {
-        var buffer = connection.makeBuffer(capacity: capacity)
+        var buffer = worker.takeAnswer(capacity: capacity)
         buffer.writeBytes(head)
         worker.give(back: head)
         return buffer

@@ -165,7 +165,6 @@ extension Exchange {
             if decision.reason == .foreignOverwrite, let principal {
                 worker.overwrites.count(for: principal.settings.name, at: time)
             }
-            connection.waitForLog()
         case .timeMoved(let later): decideAgain(at: later)
         case .overloaded: answer(refusing: .overloaded)
         case .unavailable: answer(refusing: .logUnavailable)

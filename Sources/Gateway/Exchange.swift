@@ -85,5 +85,5 @@ extension Exchange {
     }
 
     /// The socket takes more.
-    func channelIsWritable() { continueSending() }
+    func socketIsWritable() { continueSending() }
 }

@@ -2,52 +2,93 @@ internal import HTTP
 internal import NIOCore
 internal import NIOPosix
 internal import Settings
+internal import Sockets
 internal import Synchronization
 internal import TLS
 
-// Where connections come in.
+/// Where connections come in.
+struct Listener: Sendable {
+    let address: SocketAddress?
+    /// Takes no more.
+    let stop: @Sendable () -> Void
+}
+
+// The callers of S3 come in on sockets of the event loops; operators, a few requests a second, on channels of NIO's own loop.
 extension Gateway {
     func listen(_ plan: ListenPlan) throws(GatewayError) {
         let desk = OperatorsDesk(gateway: self)
         for item in plan.items {
-            switch item.purpose {
-            case .s3:
-                try listen(item, autoRead: false) { [self] channel, worker in
-                    let address = Address(channel.remoteAddress) ?? Address(ipv4: 0)
-                    try channel.pipeline.syncOperations.addHandlers([
-                        TLSHandler(worker.tls, gate: shared.handshakes), Connection(worker: worker, address: address),
-                    ])
+            let listener: Listener
+            do {
+                switch item.purpose {
+                case .s3: listener = try listen(item)
+                case .operators:
+                    listener = try listen(item, autoRead: false) { [operators, shared] channel in
+                        let (view, address) = (operators.value, Address(channel.remoteAddress) ?? Address(ipv4: 0))
+                        let connection = OperatorsConnection(view, log: shared.log, address: address)
+                        try channel.pipeline.syncOperations.addHandlers([
+                            TLSHandler(view.tls, gate: shared.handshakes), connection,
+                            desk.handler(connection.principal),
+                        ])
+                    }
+                case .operatorsSocket:
+                    listener = try listen(item, autoRead: true) { channel in
+                        try channel.pipeline.syncOperations.addHandler(desk.handler { nil })
+                    }
                 }
-            case .operators:
-                try listen(item, autoRead: false) { [self] channel, worker in
-                    let address = Address(channel.remoteAddress) ?? Address(ipv4: 0)
-                    let connection = OperatorsConnection(worker: worker, address: address)
-                    try channel.pipeline.syncOperations.addHandlers([
-                        TLSHandler(worker.tls, gate: shared.handshakes), connection, desk.handler(connection.principal),
-                    ])
-                }
-            case .operatorsSocket:
-                try listen(item, autoRead: true) { channel, _ in
-                    try channel.pipeline.syncOperations.addHandler(desk.handler { nil })
-                }
+            } catch {
+                let isInUse = (error as? IOError)?.errnoCode == 98 || (error as? SocketError)?.isAddressInUse == true
+                throw .listen(
+                    "\(item.key): \(item.place): \(isInUse ? "the address is in use by another process" : "\(error)")")
             }
+            state.withLock { $0.listeners.append(listener) }
         }
     }
 
-    private func listen(
-        _ item: ListenPlan.Item, autoRead: Bool,
-        _ setUp: @escaping @Sendable (any Channel, Worker) throws -> Void
-    ) throws(GatewayError) {
-        do {
-            let channel = try open(item, bootstrap(item, autoRead: autoRead, setUp)).wait()
-            state.withLock { $0.listeners.append(channel) }
-        } catch let error as IOError {
-            throw .listen(
-                "\(item.key): \(item.place): \(error.errnoCode == 98 ? "the address is in use by another process" : "\(error)")"
-            )
-        } catch {
-            throw .listen("\(item.key): \(item.place): \(error)")
+    // MARK: - S3
+
+    /// Connections are taken by the first loop and handed round.
+    private func listen(_ item: ListenPlan.Item) throws -> Listener {
+        let descriptor: Int32
+        switch (item.source, item.place) {
+        case (.activated(let handedOver), _): descriptor = handedOver
+        case (.bind, .address(let address)):
+            descriptor = try ListeningSocket.bind(SocketAddress(ipAddress: address.host, port: address.port))
+        case (.bind, .path(let path)):
+            preconditionFailure("\(path): S3 is served on no Unix socket")
         }
+        let first = workers[0]
+        let socket = try first.eventLoop.submit { [self] in
+            var turn = 0
+            let socket = try ListeningSocket(descriptor, on: first.value.loop) { [self] connection, address in
+                turn = (turn + 1) % workers.count
+                serve(connection, of: address, on: workers[turn])
+            }
+            return NIOLoopBound(socket, eventLoop: first.eventLoop)
+        }.wait()
+        return Listener(address: ListeningSocket.address(of: descriptor)) {
+            try? first.eventLoop.submit { socket.value.stop() }.wait()
+        }
+    }
+
+    private func serve(_ connection: Int32, of other: SocketAddress, on bound: NIOLoopBound<Worker>) {
+        let gate = shared.handshakes
+        let address = Address(other) ?? Address(ipv4: 0)
+        let begin = { @Sendable in
+            let worker = bound.value
+            let socket = TLSSocket(connection, worker.tls, on: worker.loop, gate: gate)
+            Connection(worker: worker, socket: socket, address: address).begin()
+        }
+        if bound.eventLoop.inEventLoop { begin() } else { bound.eventLoop.execute(begin) }
+    }
+
+    // MARK: - Operators
+
+    private func listen(
+        _ item: ListenPlan.Item, autoRead: Bool, _ setUp: @escaping @Sendable (any Channel) throws -> Void
+    ) throws -> Listener {
+        let channel = try open(item, bootstrap(item, autoRead: autoRead, setUp)).wait()
+        return Listener(address: channel.localAddress) { try? channel.close().wait() }
     }
 
     private func open(_ item: ListenPlan.Item, _ bootstrap: ServerBootstrap) -> EventLoopFuture<any Channel> {
@@ -59,38 +100,26 @@ extension Gateway {
     }
 
     private func bootstrap(
-        _ item: ListenPlan.Item, autoRead: Bool, _ setUp: @escaping @Sendable (any Channel, Worker) throws -> Void
+        _ item: ListenPlan.Item, autoRead: Bool, _ setUp: @escaping @Sendable (any Channel) throws -> Void
     ) -> ServerBootstrap {
         let bootstrap = ServerBootstrap(group: group)
             .childChannelOption(.autoRead, value: autoRead)
-            .childChannelInitializer { [workers] channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let worker = workers.first(where: { $0.eventLoop === channel.eventLoop })?.value else {
-                        return
-                    }
-                    try setUp(channel, worker)
-                }
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try setUp(channel) }
             }
         // What was handed over is configured by the unit's directives.
         if case .bind = item.source {
-            _ = bootstrap.serverChannelOption(.backlog, value: 1024)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            _ = bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         }
         if case .address = item.place {
             _ = bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .childChannelOption(.maxMessagesPerRead, value: 1)
-                .childChannelOption(
-                    .recvAllocator,
-                    value: AdaptiveRecvByteBufferAllocator(
-                        minimum: Limits.receiveBytesMin, initial: Limits.receiveBytesMin,
-                        maximum: Limits.receiveBytesMax))
         }
         return bootstrap
     }
 
     /// Where it listens, for the journal.
     package var addresses: [String] {
-        state.withLock { $0.listeners.compactMap { $0.localAddress.map(Self.text) } }
+        state.withLock { $0.listeners.compactMap { $0.address.map(Self.text) } }
     }
 
     private static func text(_ address: SocketAddress) -> String {

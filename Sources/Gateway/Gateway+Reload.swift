@@ -33,15 +33,18 @@ extension Gateway {
             throw .log(error)
         }
         // All that can fail comes before the first loop takes anything.
-        var contexts: [TLSContext] = []
-        for _ in workers {
-            do throws(TLSConfigurationError) {
-                contexts.append(try TLSContext(service.tls, nowSeconds: now))
-            } catch { throw .tls("tls: \(error)") }
+        func context() throws(GatewayError) -> TLSContext {
+            do throws(TLSConfigurationError) { return try TLSContext(service.tls, nowSeconds: now) } catch {
+                throw .tls("tls: \(error)")
+            }
         }
-        let adopted = zip(workers, contexts).map { worker, tls in
+        var contexts: [TLSContext] = []
+        for _ in workers { contexts.append(try context()) }
+        let operatorsContext = try context()
+        var adopted = zip(workers, contexts).map { worker, tls in
             worker.eventLoop.submit { worker.value.adopt(service, tls: tls) }
         }
+        adopted.append(operators.eventLoop.submit { [operators] in operators.value.adopt(service, tls: operatorsContext) })
         for done in adopted { try? done.wait() }
         let restartDue = settings.keysThatNeedARestart(since: startedWith)
         state.withLock { state in

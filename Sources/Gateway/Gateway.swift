@@ -4,6 +4,7 @@ internal import NIOPosix
 internal import OpenSSL
 internal import Residency
 package import Settings
+internal import Sockets
 internal import Stores
 internal import Synchronization
 internal import TLS
@@ -13,14 +14,20 @@ package final class Gateway: Sendable {
     struct State {
         var service: Service
         var reloads = ReloadRecord()
-        var listeners: [any Channel] = []
+        var listeners: [Listener] = []
         var isStopping = false
     }
 
+    /// One loop, for operators, witnesses and what comes up now and then.
     let group: MultiThreadedEventLoopGroup
     let pool: NIOThreadPool
+    /// Runs the loops, a thread each.
+    private let threads: NIOThreadPool
+    private let loops: [SocketLoop]
     let shared: Shared
+    /// One for each loop.
     let workers: [NIOLoopBound<Worker>]
+    let operators: NIOLoopBound<OperatorsView>
     let state: Mutex<State>
     /// What the process started with: some settings stay so until a restart.
     let startedWith: Settings
@@ -76,8 +83,7 @@ package final class Gateway: Sendable {
         let pool = NIOThreadPool(numberOfThreads: Limits.fileThreads)
         // By these names operators find them in /proc/PID/task.
         pool._start(threadNamePrefix: "file-")
-        let count = settings.gateway.eventLoops == 0 ? System.coreCount : settings.gateway.eventLoops
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let witnesses = try Witnesses(settings, group: group, pool: pool, report: report)
         let service = try Service(settings, pool: pool, reusing: nil)
         var configuration = LogConfiguration(
@@ -100,22 +106,22 @@ package final class Gateway: Sendable {
         } catch { throw .log(error) }
         // Before anything is served: one that has seen more of this log than is here keeps it closed.
         asked.begin(log)
-        let gateway = Gateway(
-            service: service, log: log, group: group, pool: pool, witnesses: witnesses, version: identity.version,
-            report: report)
         do throws(GatewayError) {
+            let gateway = try Gateway(
+                service: service, log: log, group: group, pool: pool, witnesses: witnesses, version: identity.version,
+                report: report)
             try gateway.listen(plan)
+            return gateway
         } catch {
             log.close { witnesses.finish($0) }
             throw error
         }
-        return gateway
     }
 
     private init(
         service: Service, log: DecisionLog, group: MultiThreadedEventLoopGroup, pool: NIOThreadPool,
         witnesses: Witnesses, version: String, report: @escaping @Sendable (String) -> Void
-    ) {
+    ) throws(GatewayError) {
         self.group = group
         self.pool = pool
         self.witnesses = witnesses
@@ -124,32 +130,65 @@ package final class Gateway: Sendable {
         let shared = Shared(log: log, pool: pool, report: report)
         self.shared = shared
         state = Mutex(State(service: service))
-        workers = group.makeIterator().enumerated().map { number, loop in
-            let made = loop.submit { () throws -> NIOLoopBound<Worker> in
-                CurrentThread.name = "loop-\(number)"
+        let wanted = service.settings.gateway.eventLoops
+        let loops = try Self.loops(wanted == 0 ? System.coreCount : wanted)
+        self.loops = loops
+        threads = Self.run(loops)
+        do {
+            workers = try loops.map { loop in
+                try loop.submit { try Self.worker(on: loop, shared, service) }.wait()
+            }
+            let operatorsLoop = group.next()
+            operators = try operatorsLoop.submit {
+                CurrentThread.name = "operators"
                 let tls = try TLSContext(service.tls, nowSeconds: wallClockSeconds())
-                let box = WorkerBox()
-                let port = log.makePort {
-                    loop.execute { box.worker?.port.drain() }
-                } later: {
-                    // After the requests that this turn of the loop has read.
-                    loop.execute { box.worker?.port.flush() }
-                }
-                let worker = Worker(loop: loop, shared: shared, service: service, tls: tls, port: port)
-                box.worker = worker
-                return NIOLoopBound(worker, eventLoop: loop)
-            }
+                return NIOLoopBound(OperatorsView(service, tls), eventLoop: operatorsLoop)
+            }.wait()
+        } catch {
             // The context was made once already from the same configuration.
-            guard let worker = try? made.wait() else {
-                preconditionFailure("a TLS context that was made before cannot be made")
-            }
-            return worker
+            preconditionFailure("a TLS context that was made before cannot be made: \(error)")
         }
         heartbeat = Heartbeat(loops: workers.map(\.eventLoop), pool: pool, log: log)
         LongWork.listen { [heartbeat] in heartbeat.passed() }
         scheduleAggregates()
         condition.look(service)
         scheduleLooks()
+    }
+
+    private static func loops(_ count: Int) throws(GatewayError) -> [SocketLoop] {
+        do throws(SocketError) {
+            var loops: [SocketLoop] = []
+            for _ in 0..<count { loops.append(try SocketLoop()) }
+            return loops
+        } catch { throw .listen("gateway.event_loops: \(error)") }
+    }
+
+    private static func run(_ loops: [SocketLoop]) -> NIOThreadPool {
+        let threads = NIOThreadPool(numberOfThreads: loops.count)
+        threads.start()
+        for (number, loop) in loops.enumerated() {
+            threads.submit { _ in
+                CurrentThread.name = "loop-\(number)"
+                loop.run()
+            }
+        }
+        return threads
+    }
+
+    private static func worker(
+        on loop: SocketLoop, _ shared: Shared, _ service: Service
+    ) throws -> NIOLoopBound<Worker> {
+        let tls = try TLSContext(service.tls, nowSeconds: wallClockSeconds())
+        let box = WorkerBox()
+        let port = shared.log.makePort {
+            loop.execute { box.worker?.port.drain() }
+        } later: {
+            // After the requests that this turn of the loop has read.
+            loop.execute { box.worker?.port.flush() }
+        }
+        let worker = Worker(loop: loop, shared: shared, service: service, tls: tls, port: port)
+        box.worker = worker
+        return NIOLoopBound(worker, eventLoop: loop)
     }
 
     /// Once a minute, what strangers and flooding principals did.
@@ -219,7 +258,7 @@ package final class Gateway: Sendable {
             state.isStopping = true
             return (state.listeners, state.service.settings.gateway.stopTimeoutSeconds)
         }
-        for listener in listeners { try? listener.close().wait() }
+        for listener in listeners { listener.stop() }
         for worker in workers { worker.eventLoop.execute { worker.value.stop() } }
         let deadline = NIODeadline.now() + .seconds(Int64(seconds))
         while NIODeadline.now() < deadline, !isIdle {
@@ -231,6 +270,8 @@ package final class Gateway: Sendable {
         for event in shared.aggregates.takeEvents(name) { shared.log.record(event) }
         shared.log.close { [witnesses] in witnesses.finish($0) }
         try? group.syncShutdownGracefully()
+        for loop in loops { loop.stop() }
+        try? threads.syncShutdownGracefully()
         try? pool.syncShutdownGracefully()
     }
 

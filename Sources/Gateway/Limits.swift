@@ -4,16 +4,13 @@ enum Limits {
     static let drainedBytesMax = 8 << 20
     /// How long a refused body is drained.
     static let drainSecondsMax: Int64 = 5
-    /// Bytes of an object handed to the channel at a time: three TLS records, which one call encrypts and one call sends while they
+    /// Bytes of an object handed to the socket at a time: three TLS records, which one call encrypts and one call sends while they
     /// are in the processor's cache.
     static let readChunkBytes = 48 << 10
     /// What a head is likely to take.
     static let headRoomBytes = 1 << 10
-    /// Bytes read from a socket at a time: few for a request, more for a body that is being sent.
-    static let receiveBytesMin = 2 << 10
-    static let receiveBytesMax = 64 << 10
     /// Bytes of requests that are held undecoded while one is in hand; the socket is not read beyond it.
-    static let bufferedBytesMax = 16 << 10
+    static let bufferedBytesMax = 64 << 10
     /// Threads for file calls that would block a loop.
     static let fileThreads = 8
     /// A connection that has sent no byte of a request for so long is closed.
@@ -34,6 +31,8 @@ enum Limits {
     static let entryAuthorizationsCount = 256
     /// TLS handshakes in progress at a time.
     static let handshakesMax = 1024
+    /// Memory for an answer that is kept for the next one is no larger.
+    static let spareAnswerBytesMax = 64 << 10
     /// Bytes of a request to the operators' listener.
     static let operatorBodyBytesMax = 64 << 10
 }

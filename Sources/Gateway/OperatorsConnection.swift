@@ -5,15 +5,34 @@ internal import Residency
 internal import Settings
 internal import TLS
 
+/// The settings as the operators' loop has them. Confined to it.
+final class OperatorsView {
+    private(set) var service: Service
+    private(set) var tls: TLSContext
+
+    init(_ service: Service, _ tls: TLSContext) {
+        self.service = service
+        self.tls = tls
+    }
+
+    /// Takes a reload's snapshot.
+    func adopt(_ service: Service, tls: TLSContext) {
+        self.service = service
+        self.tls = tls
+    }
+}
+
 /// Who is at the other end of a connection to the operators' listener. Reading begins when that is known.
 final class OperatorsConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private let worker: Worker
+    private let view: OperatorsView
+    private let log: DecisionLog
     private var caller: Caller
 
-    init(worker: Worker, address: Address) {
-        self.worker = worker
+    init(_ view: OperatorsView, log: DecisionLog, address: Address) {
+        self.view = view
+        self.log = log
         caller = Caller(address: address)
     }
 
@@ -27,7 +46,7 @@ final class OperatorsConnection: ChannelInboundHandler {
 
     /// Under the settings in force, now.
     func principal() -> Principal? {
-        guard case .principal(let standing) = caller.authenticate(worker.service, worker.tls, at: worker.log.now())
+        guard case .principal(let standing) = caller.authenticate(view.service, view.tls, at: log.now())
         else { return nil }
         return standing.principal
     }

@@ -3,6 +3,7 @@ internal import HTTP
 internal import NIOCore
 internal import NIOPosix
 internal import Residency
+internal import Sockets
 internal import TLS
 internal import Tokens
 
@@ -28,7 +29,7 @@ final class Shared: Sendable {
 /// Everything that belongs to one event loop: its view of the settings, its TLS context, its caches, its counters, its port to the log.
 /// Confined to the loop's thread, so that a request takes no lock but the log's queue.
 final class Worker {
-    let loop: any EventLoop
+    let loop: SocketLoop
     let shared: Shared
     let port: LogPort
     private(set) var service: Service
@@ -44,7 +45,7 @@ final class Worker {
     private var earlierTokenHits: UInt64 = 0
     private var earlierTokenMisses: UInt64 = 0
 
-    init(loop: any EventLoop, shared: Shared, service: Service, tls: TLSContext, port: LogPort) {
+    init(loop: SocketLoop, shared: Shared, service: Service, tls: TLSContext, port: LogPort) {
         self.loop = loop
         self.shared = shared
         self.service = service
@@ -66,6 +67,19 @@ final class Worker {
     }
 
     func give(back head: consuming [UInt8]) { spareHead = head }
+
+    /// Memory of the last answer, which its connection has encrypted.
+    private var spareAnswer = ByteBuffer()
+
+    /// An empty buffer with so much room.
+    func takeAnswer(capacity: Int) -> ByteBuffer {
+        var answer = spareAnswer
+        spareAnswer = ByteBuffer()
+        answer.clear(minimumCapacity: capacity)
+        return answer
+    }
+
+    func give(back answer: ByteBuffer) { if answer.capacity <= Limits.spareAnswerBytesMax { spareAnswer = answer } }
 
     var log: DecisionLog { shared.log }
     var aggregates: Aggregates { shared.aggregates }

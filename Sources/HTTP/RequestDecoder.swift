@@ -35,11 +35,11 @@ package struct RequestDecoder {
     package var bufferedByteCount: Int { buffer.readableBytes }
 
     /// Takes what the socket gave.
-    package mutating func append(_ bytes: inout ByteBuffer) {
+    package mutating func append(_ bytes: consuming ByteBuffer) {
         if buffer.readableBytes == 0 {
             buffer = bytes
         } else {
-            buffer.writeBuffer(&bytes)
+            buffer.writeImmutableBuffer(bytes)
         }
     }
 

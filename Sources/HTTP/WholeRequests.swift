@@ -55,8 +55,7 @@ package final class WholeRequestHandler: ChannelInboundHandler {
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = unwrapInboundIn(data)
-        decoder.append(&bytes)
+        decoder.append(unwrapInboundIn(data))
         pump(context)
     }
 

@@ -10,6 +10,8 @@ internal import OpenSSL
     /// Memory for the next records of any session of this context: there is one context for each loop, and a loop sends one thing
     /// at a time, so that ten thousand idle sessions hold no buffer. Confined to the loop.
     var spare = ByteBuffer()
+    /// Where what a socket brought is decrypted to, by one session at a time.
+    let plaintext: UnsafeMutableRawBufferPointer
     /// The own certificate's end of validity; nil for a client without one.
     package let notAfterSeconds: Int64?
 
@@ -29,6 +31,7 @@ internal import OpenSSL
             throw error
         }
         unsafe pointer = context
+        unsafe plaintext = .allocate(byteCount: TLSLimits.receiveBytesMax, alignment: 64)
         self.configuration = configuration
         notAfterSeconds = notAfter
         if configuration.role == .server {
@@ -37,7 +40,10 @@ internal import OpenSSL
         }
     }
 
-    deinit { unsafe SSL_CTX_free(pointer) }
+    deinit {
+        unsafe SSL_CTX_free(pointer)
+        unsafe plaintext.deallocate()
+    }
 
     // MARK: - What it is made of
 

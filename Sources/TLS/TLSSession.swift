@@ -1,7 +1,10 @@
+internal import CLinux
 internal import COpenSSL
+internal import Glibc
 internal import NIOCore
 
-/// One `SSL`, between two buffers: what came from the socket, and what is to go to it. Knows no channel.
+/// One `SSL`, between two buffers, what came from the other side and what is to go to it, for a channel; or over a socket, from which
+/// OpenSSL reads by itself, and to which `send` writes a flush's records at once.
 @safe final class TLSSession {
     /// What a call of OpenSSL came to.
     enum Outcome {
@@ -13,16 +16,32 @@ internal import NIOCore
         case failed(TLSError)
     }
 
+    /// What became of records that were to be sent.
+    enum Sending {
+        case all
+        /// The socket takes no more now.
+        case some
+        case failed
+    }
+
     let context: TLSContext
     private let ssl: OpaquePointer
+    /// -1 between two buffers.
+    private let descriptor: Int32
+    /// The socket has ended, or failed.
+    private var isAtEnd = false
+    /// How often the socket may still be read in this turn of the loop: what comes faster than it is taken must not keep the others waiting.
+    var readsLeft = 0
     /// Records that the other side sent and OpenSSL has not taken.
     var incoming = ByteBuffer()
     /// Records that are to be sent: all of a flush in one buffer.
     private(set) var outgoing = ByteBuffer()
 
-    init?(_ context: TLSContext) {
+    /// - Parameter descriptor: a nonblocking socket, which stays the caller's and open as long as this lives; -1 for none.
+    init?(_ context: TLSContext, descriptor: Int32 = -1) {
         guard let ssl = unsafe SSL_new(context.pointer) else { return nil }
         self.context = context
+        self.descriptor = descriptor
         unsafe self.ssl = ssl
         guard let method = unsafe BufferBIO.method, let bio = unsafe BIO_new(method) else { return nil }
         unsafe BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
@@ -75,6 +94,40 @@ internal import NIOCore
             if incoming.readableBytes == 0, unsafe SSL_has_pending(ssl) == 0 { return .starved }
         }
         return .done
+    }
+
+    /// Decrypts a record of what the socket brought, and hands its plaintext over.
+    /// - Returns: `.done` when there may be more at once.
+    func receive(_ take: (ByteBuffer) -> Void) -> Outcome {
+        clearErrors()
+        let space = unsafe context.plaintext
+        var count = 0
+        let result = unsafe SSL_read_ex(ssl, space.baseAddress, space.count, &count)
+        guard result == 1 else { return outcome(result, isHandshake: false) }
+        take(unsafe ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: space[..<count])))
+        return unsafe SSL_has_pending(ssl) == 0 ? .starved : .done
+    }
+
+    /// Bytes of records that the socket has not taken.
+    var unsentBytes: Int { outgoing.readableBytes }
+
+    /// Writes the records that are ready to the socket, as much as it takes.
+    func send() -> Sending {
+        guard outgoing.readableBytes > 0 else { return .all }
+        while outgoing.readableBytes > 0 {
+            let count = unsafe outgoing.withUnsafeReadableBytes {
+                unsafe clinux_send(descriptor, $0.baseAddress, $0.count)
+            }
+            guard count >= 0 else {
+                if count == -Int(EINTR) { continue }
+                return count == -Int(EAGAIN) ? .some : .failed
+            }
+            outgoing.moveReaderIndex(forwardBy: count)
+        }
+        // Nobody else holds their memory: it is there for the next records of any session.
+        if outgoing.capacity <= TLSLimits.spareBytesMax { context.spare = outgoing }
+        outgoing = ByteBuffer()
+        return .all
     }
 
     /// The records that are ready, to be sent as one buffer; nil when there are none. Their memory is used again once the socket has
@@ -130,10 +183,41 @@ internal import NIOCore
 
     fileprivate func add(_ records: UnsafeRawBufferPointer) { unsafe outgoing.writeBytes(records) }
 
+    /// Takes what came into `space`.
+    /// - Returns: the count; 0 when no more ever comes, nil when nothing is there now.
+    fileprivate func takeIncoming(into space: UnsafeMutableRawBufferPointer) -> Int? {
+        guard descriptor >= 0 else {
+            let available = min(incoming.readableBytes, space.count)
+            guard available > 0 else { return nil }
+            unsafe incoming.readWithUnsafeReadableBytes { bytes in
+                unsafe space.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<available]))
+                return available
+            }
+            return available
+        }
+        while readsLeft > 0 {
+            let count = unsafe clinux_receive(descriptor, space.baseAddress, space.count)
+            switch count {
+            case 1...:
+                readsLeft -= 1
+                return count
+            case -Int(EAGAIN): return nil
+            case -Int(EINTR): continue
+            default:
+                isAtEnd = true
+                return 0
+            }
+        }
+        return nil
+    }
+
     private func outcome(_ result: Int32, isHandshake: Bool) -> Outcome {
         switch unsafe SSL_get_error(ssl, result) {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .starved
         case SSL_ERROR_ZERO_RETURN: return .closed
+        case _ where isAtEnd:
+            ERR_clear_error()
+            return .failed(.truncated)
         default: return .failed(error(isHandshake: isHandshake))
         }
     }
@@ -179,18 +263,12 @@ private enum BufferBIO {
         bio, into, count in
         guard let session = unsafe session(bio), let into = unsafe into, count > 0 else { return -1 }
         unsafe bailiwick_bio_clear_retry(bio)
-        let available = min(session.incoming.readableBytes, Int(count))
-        guard available > 0 else {
+        let space = unsafe UnsafeMutableRawBufferPointer(start: into, count: Int(count))
+        guard let taken = unsafe session.takeIncoming(into: space) else {
             unsafe bailiwick_bio_set_retry_read(bio)
             return -1
         }
-        unsafe session.incoming.readWithUnsafeReadableBytes { bytes in
-            if let from = bytes.baseAddress {
-                unsafe UnsafeMutableRawPointer(into).copyMemory(from: from, byteCount: available)
-            }
-            return available
-        }
-        return Int32(available)
+        return Int32(taken)
     }
 
     private static let write: @convention(c) (OpaquePointer?, UnsafePointer<CChar>?, Int32) -> Int32 = {

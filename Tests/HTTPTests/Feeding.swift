@@ -32,8 +32,8 @@ func decode(_ pieces: [ArraySlice<UInt8>], limits: Limits = Limits()) -> Outcome
     var decoder = RequestDecoder(limits: limits)
     var outcome = Outcome()
     for piece in pieces {
-        var bytes = ByteBuffer(bytes: piece)
-        decoder.append(&bytes)
+        let bytes = ByteBuffer(bytes: piece)
+        decoder.append(bytes)
         do throws(FramingError) {
             while let event = try decoder.next() { outcome.take(event) }
         } catch {

@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import Sockets
 import TestSupport
 import Testing
 
@@ -8,51 +9,88 @@ import Testing
 
 /// A server on loopback that answers each line with the caller's identity and the line.
 final class EchoServer: @unchecked Sendable {
-    private final class Echo: ChannelInboundHandler {
+    /// What TLS lies between: a channel's pipeline and a socket of a loop.
+    enum Carrier: CaseIterable { case channel, socket }
+
+    /// What is answered, whoever carries it.
+    private struct Conversation {
+        var who = "nobody"
+        var line = ""
+
+        mutating func greet(_ peer: PeerCertificate?, isResumed: Bool) {
+            who = (isResumed ? "resumed " : "full ") + (peer?.uris.first ?? "nobody")
+        }
+
+        mutating func answer(_ bytes: ByteBuffer) -> ByteBuffer? {
+            line += String(buffer: bytes)
+            guard line.utf8.last == UInt8(ascii: "\n") else { return nil }
+            defer { line = "" }
+            return ByteBuffer(
+                string: line.contains("HTTP/1.1")
+                    ? "HTTP/1.1 200 OK\r\nContent-Length: \(who.utf8.count)\r\n\r\n\(who)" : "\(who): \(line)")
+        }
+    }
+
+    private final class ChannelEcho: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
-        private var who = "nobody"
-        private var line = ""
+        private var conversation = Conversation()
 
         func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
             if let event = event as? TLSHandshakeCompleted {
-                who = (event.resumed ? "resumed " : "full ") + (event.peer?.uris.first ?? "nobody")
+                conversation.greet(event.peer, isResumed: event.resumed)
             }
             if case ChannelEvent.inputClosed = event { context.close(promise: nil) }
             context.fireUserInboundEventTriggered(event)
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            line += String(buffer: unwrapInboundIn(data))
-            guard line.utf8.last == UInt8(ascii: "\n") else { return }
-            let answer =
-                line.contains("HTTP/1.1")
-                ? "HTTP/1.1 200 OK\r\nContent-Length: \(who.utf8.count)\r\n\r\n\(who)" : "\(who): \(line)"
-            line = ""
-            context.writeAndFlush(
-                wrapOutboundOut(ByteBuffer(string: answer)),
-                promise: nil)
+            guard let answer = conversation.answer(unwrapInboundIn(data)) else { return }
+            context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
     }
 
-    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let channel: any Channel
-    var port: Int { channel.localAddress?.port ?? 0 }
+    private final class SocketEcho: SocketServer.Owner {
+        private var conversation = Conversation()
 
-    init(_ configuration: TLSConfiguration) throws {
-        let context = try TLSContext(configuration, nowSeconds: PKI.now)
-        channel = try ServerBootstrap(group: group)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandlers([TLSHandler(context), Echo()])
-                }
-            }.bind(host: "127.0.0.1", port: 0).wait()
+        override func handshakeIsDone(peer: PeerCertificate?, isResumed: Bool) {
+            conversation.greet(peer, isResumed: isResumed)
+        }
+
+        override func received(_ bytes: ByteBuffer) {
+            guard let answer = conversation.answer(bytes) else { return }
+            socket.write(answer)
+            socket.flush()
+        }
     }
 
-    deinit {
-        try? channel.close().wait()
-        try? group.syncShutdownGracefully()
+    let port: Int
+    private let stop: () -> Void
+
+    init(_ carrier: Carrier, _ configuration: TLSConfiguration) throws {
+        switch carrier {
+        case .channel:
+            let context = try TLSContext(configuration, nowSeconds: PKI.now)
+            let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+            let channel = try ServerBootstrap(group: group)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandlers([TLSHandler(context), ChannelEcho()])
+                    }
+                }.bind(host: "127.0.0.1", port: 0).wait()
+            port = channel.localAddress?.port ?? 0
+            stop = {
+                try? channel.close().wait()
+                try? group.syncShutdownGracefully()
+            }
+        case .socket:
+            let server = try SocketServer(configuration) { SocketEcho($0) }
+            port = server.port
+            stop = { server.stop() }
+        }
     }
+
+    deinit { stop() }
 }
 
 @Suite struct OtherImplementationTests {
@@ -71,29 +109,32 @@ final class EchoServer: @unchecked Sendable {
             ] + command + arguments)
     }
 
-    @Test(arguments: [["-tls1_3"], ["-tls1_2"]])
-    func opensslSpeaksWithUs(version: [String]) throws {
-        let server = try EchoServer(try PKI.server { $0.minimumVersion = .tls12 })
+    @Test(arguments: [["-tls1_3"], ["-tls1_2"]], EchoServer.Carrier.allCases)
+    func opensslSpeaksWithUs(version: [String], carrier: EchoServer.Carrier) throws {
+        let server = try EchoServer(carrier, try PKI.server { $0.minimumVersion = .tls12 })
         let result = try sClient(server, version)
         #expect(result.text.contains("full spiffe://example.org/dub1/support: hello"), "\(result.errors)")
     }
 
-    @Test func anOldVersionIsRefusedUnlessConfigured() throws {
-        let server = try EchoServer(try PKI.server())
+    @Test(arguments: EchoServer.Carrier.allCases)
+    func anOldVersionIsRefusedUnlessConfigured(carrier: EchoServer.Carrier) throws {
+        let server = try EchoServer(carrier, try PKI.server())
         let result = try sClient(server, ["-tls1_2"])
         #expect(!result.text.contains("hello"))
         #expect(result.errors.contains("alert protocol version") || result.errors.contains("protocol version"))
     }
 
-    @Test func aClientWithoutACertificateGetsAnAlert() throws {
-        let server = try EchoServer(try PKI.server())
+    @Test(arguments: EchoServer.Carrier.allCases)
+    func aClientWithoutACertificateGetsAnAlert(carrier: EchoServer.Carrier) throws {
+        let server = try EchoServer(carrier, try PKI.server())
         let result = try sClient(server, name: nil)
         #expect(!result.text.contains("hello"))
         #expect(result.errors.contains("certificate required"), "\(result.errors)")
     }
 
-    @Test func aSessionResumesWithTheVeryIdentity() throws {
-        let server = try EchoServer(try PKI.server())
+    @Test(arguments: EchoServer.Carrier.allCases)
+    func aSessionResumesWithTheVeryIdentity(carrier: EchoServer.Carrier) throws {
+        let server = try EchoServer(carrier, try PKI.server())
         let folder = try Sandbox("session")
         let first = try sClient(server, ["-sess_out", folder("session")])
         #expect(first.text.contains("full spiffe://example.org/dub1/support"))
@@ -102,12 +143,13 @@ final class EchoServer: @unchecked Sendable {
     }
 
     /// A reload makes a new context. Even if it kept its ticket keys, what it withdrew does not come back with a ticket.
-    @Test func aTicketRevivesNobody() throws {
+    @Test(arguments: EchoServer.Carrier.allCases)
+    func aTicketRevivesNobody(carrier: EchoServer.Carrier) throws {
         let folder = try Sandbox("session")
-        let before = try EchoServer(try PKI.server())
+        let before = try EchoServer(carrier, try PKI.server())
         let first = try sClient(before, ["-sess_out", folder("session")], name: "dub1-revoked")
         #expect(first.text.contains("full spiffe"))
-        let after = try EchoServer(try PKI.server { $0.revocationLists = [try PKI.bytes("clients-revoked.crl")] })
+        let after = try EchoServer(carrier, try PKI.server { $0.revocationLists = [try PKI.bytes("clients-revoked.crl")] })
         let second = try sClient(after, ["-sess_in", folder("session")], name: "dub1-revoked")
         #expect(!second.text.contains("hello"), "\(second.text)")
         // Without the certificate, the ticket alone names nobody either.
@@ -120,17 +162,19 @@ final class EchoServer: @unchecked Sendable {
         #expect(kept.text.contains("spiffe://example.org/dub1/support: hello"), "\(kept.text)")
     }
 
-    @Test func aTicketUnderOtherKeysIsAFullHandshake() throws {
+    @Test(arguments: EchoServer.Carrier.allCases)
+    func aTicketUnderOtherKeysIsAFullHandshake(carrier: EchoServer.Carrier) throws {
         let folder = try Sandbox("session")
-        let before = try EchoServer(try PKI.server())
+        let before = try EchoServer(carrier, try PKI.server())
         _ = try sClient(before, ["-sess_out", folder("session")])
-        let after = try EchoServer(try PKI.server { $0.ticketKeys = [UInt8](repeating: 9, count: 80) })
+        let after = try EchoServer(carrier, try PKI.server { $0.ticketKeys = [UInt8](repeating: 9, count: 80) })
         let second = try sClient(after, ["-sess_in", folder("session")])
         #expect(second.text.contains("full spiffe://example.org/dub1/support"), "\(second.text)")
     }
 
-    @Test func earlyDataIsNotTaken() throws {
-        let server = try EchoServer(try PKI.server())
+    @Test(arguments: EchoServer.Carrier.allCases)
+    func earlyDataIsNotTaken(carrier: EchoServer.Carrier) throws {
+        let server = try EchoServer(carrier, try PKI.server())
         let folder = try Sandbox("session")
         _ = try sClient(server, ["-sess_out", folder("session")])
         let early = try folder.write("early", "early\n")
@@ -142,8 +186,9 @@ final class EchoServer: @unchecked Sendable {
         #expect(result.text.contains("Early data was not sent"), "\(result.text.suffix(400))")
     }
 
-    @Test func renegotiationIsRefused() throws {
-        let server = try EchoServer(try PKI.server { $0.minimumVersion = .tls12 })
+    @Test(arguments: EchoServer.Carrier.allCases)
+    func renegotiationIsRefused(carrier: EchoServer.Carrier) throws {
+        let server = try EchoServer(carrier, try PKI.server { $0.minimumVersion = .tls12 })
         let result = try run([
             "sh", "-c", "(sleep 0.3; echo R; sleep 0.5) | timeout 10 \"$@\"", "sh", "openssl", "s_client", "-tls1_2",
             "-connect", "127.0.0.1:\(server.port)", "-cert", try PKI.path("dub1-support.crt"), "-key",
@@ -153,8 +198,9 @@ final class EchoServer: @unchecked Sendable {
         #expect(result.text.contains("Compression: NONE"))
     }
 
-    @Test func curlSpeaksWithUs() throws {
-        let server = try EchoServer(try PKI.server())
+    @Test(arguments: EchoServer.Carrier.allCases)
+    func curlSpeaksWithUs(carrier: EchoServer.Carrier) throws {
+        let server = try EchoServer(carrier, try PKI.server())
         let result = try run([
             "curl", "-sS", "--max-time", "10", "--cacert", try PKI.path("servers-ca.crt"), "--cert",
             try PKI.path("dub1-support.crt"),
@@ -207,8 +253,9 @@ final class EchoServer: @unchecked Sendable {
     }
 
     /// A client that sends one byte and stalls costs one handshake's time, no more.
-    @Test func aSlowHandshakeIsClosed() throws {
-        let server = try EchoServer(try PKI.server())
+    @Test(arguments: EchoServer.Carrier.allCases)
+    func aSlowHandshakeIsClosed(carrier: EchoServer.Carrier) throws {
+        let server = try EchoServer(carrier, try PKI.server())
         let result = try run([
             "python3", "-c",
             """

@@ -1,0 +1,208 @@
+import Foundation
+import NIOConcurrencyHelpers
+import NIOCore
+import Sockets
+import TestSupport
+import Testing
+
+@testable import TLS
+
+/// TLS over a socket, against Python's `ssl`. What the handshake refuses is held in `OtherImplementationTests` for both carriers.
+@Suite struct TLSSocketTests {
+    /// What happened on the server's side.
+    struct Events: Sendable {
+        var bytesReceived = 0
+        var sentLater = 0
+        var refusals: [TLSError] = []
+        var closed = 0
+    }
+
+    /// Does what a line asks: `send N`, `cut N` (sends N bytes and aborts), `pause`, `close`; counts the rest.
+    final class Obedient: SocketServer.Owner {
+        private static let piece = ByteBuffer(repeating: 0x61, count: 48 << 10)
+        var events: NIOLockedValueBox<Events>!
+        private var remaining = 0
+        private var isCutAfter = false
+        private var isPaused = false
+
+        override func handshakeFailed(_ error: TLSError) { events.withLockedValue { $0.refusals.append(error) } }
+
+        override func received(_ bytes: ByteBuffer) {
+            events.withLockedValue { $0.bytesReceived += bytes.readableBytes }
+            let words = String(buffer: bytes).split(whereSeparator: { " \n".contains($0) }).map(String.init)
+            switch words.first {
+            case "send", "cut":
+                (remaining, isCutAfter) = (Int(words[1]) ?? 0, words[0] == "cut")
+                send()
+            case "pause": socket.pauseReading(true)
+            case "close": socket.close()
+            default: break
+            }
+        }
+
+        private func send() {
+            while remaining > 0, socket.isWritable {
+                let count = min(remaining, Self.piece.readableBytes)
+                socket.write(Self.piece.getSlice(at: 0, length: count) ?? ByteBuffer())
+                remaining -= count
+                socket.flush()
+            }
+            if remaining == 0, isCutAfter, socket.isWritable { socket.abort() }
+        }
+
+        override func outputIsSent() {
+            events.withLockedValue { $0.sentLater += 1 }
+            send()
+        }
+
+        override func socketIsClosed() { events.withLockedValue { $0.closed += 1 } }
+    }
+
+    final class Served {
+        let server: SocketServer
+        let events = NIOLockedValueBox(Events())
+
+        init(gate: HandshakeGate? = nil) throws {
+            let events = events
+            server = try SocketServer(try PKI.server(), gate: gate) { socket in
+                let owner = Obedient(socket)
+                owner.events = events
+                return owner
+            }
+        }
+
+        deinit { server.stop() }
+
+        /// Runs Python with a connection `s` whose end without close_notify is an error.
+        func python(_ script: String) throws -> CommandResult {
+            let opening = """
+                import socket, ssl, struct, time
+                c = ssl.create_default_context(cafile="\(try PKI.path("servers-ca.crt"))")
+                c.load_cert_chain("\(try PKI.path("dub1-support.crt"))", "\(try PKI.path("dub1-support.key"))")
+                raw = socket.create_connection(("127.0.0.1", \(server.port)))
+                def tls(raw):
+                    s = c.wrap_socket(raw, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+                    s.settimeout(10)
+                    return s
+                def count(s):
+                    n = 0
+                    while part := s.recv(1 << 16): n += len(part)
+                    return n
+
+                """
+            return try run(["timeout", "30", "python3", "-c", opening + script])
+        }
+
+        func wait(_ condition: (Events) -> Bool) -> Events {
+            let deadline = Date().addingTimeInterval(10)
+            while Date() < deadline, !events.withLockedValue({ condition($0) }) { Thread.sleep(forTimeInterval: 0.01) }
+            return events.withLockedValue { $0 }
+        }
+    }
+
+    @Test func aSlowReaderGetsAllOfIt() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            s = tls(raw)
+            s.sendall(b"send 20000000\\n")
+            time.sleep(0.5)
+            n = 0
+            while n < 20000000: n += len(s.recv(1 << 16))
+            s.sendall(b"close\\n")
+            print(n, count(s))
+            """)
+        #expect(result.text == "20000000 0\n", "\(result.errors)")
+        // More than the socket holds: the rest went when it took more.
+        #expect(served.wait { $0.closed == 1 }.sentLater > 0)
+    }
+
+    /// The last bytes before a close are not lost, and the end is told.
+    @Test func aCloseComesAfterWhatWasWritten() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            s = tls(raw)
+            s.sendall(b"send 3000000\\n")
+            time.sleep(0.2)
+            s.sendall(b"close\\n")
+            print(count(s))
+            """)
+        #expect(result.text == "3000000\n", "\(result.errors)")
+        #expect(served.wait { $0.closed == 1 }.closed == 1)
+    }
+
+    @Test func whatIsCutOffDoesNotPassForWhole() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            s = tls(raw)
+            s.sendall(b"cut 1000\\n")
+            try: print(count(s))
+            except ssl.SSLEOFError: print("cut")
+            """)
+        #expect(result.text == "cut\n", "\(result.errors)")
+    }
+
+    @Test func aClientThatResetsIsToldOnce() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            s = tls(raw)
+            s.sendall(b"send 20000000\\n")
+            time.sleep(0.3)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socket.socket(fileno=s.detach()).close()
+            """)
+        #expect(result.status == 0, "\(result.errors)")
+        _ = served.wait { $0.closed > 0 }
+        Thread.sleep(forTimeInterval: 0.2)
+        #expect(served.events.withLockedValue { $0.closed } == 1)
+    }
+
+    @Test func aPausedSocketIsNotReadAndReadsOnWhenAsked() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            s = tls(raw)
+            s.sendall(b"pause\\n")
+            time.sleep(0.2)
+            s.settimeout(1)
+            try:
+                for _ in range(1000): s.sendall(b"x" * 65536)
+                print("taken")
+            except (socket.timeout, ssl.SSLWantWriteError): print("held back")
+            """)
+        #expect(result.text == "held back\n", "\(result.errors)")
+        // What the reads of one turn had brought was received, and no more.
+        #expect(served.events.withLockedValue { $0.bytesReceived } <= (TLSLimits.readsMax + 1) * 17 << 10)
+    }
+
+    @Test func whatIsNoTLSIsRefused() throws {
+        let served = try Served()
+        let result = try served.python("raw.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n'); raw.settimeout(5); raw.recv(100)")
+        #expect(result.status == 0, "\(result.errors)")
+        let events = served.wait { $0.closed == 1 }
+        #expect(events.refusals == [.notTLS])
+    }
+
+    @Test func handshakesInProgressAreBounded() throws {
+        let served = try Served(gate: HandshakeGate(max: 1))
+        let result = try served.python(
+            """
+            raw.sendall(b"\\x16")
+            time.sleep(0.2)
+            other = socket.create_connection(raw.getpeername())
+            other.settimeout(5)
+            try: print(other.recv(100))
+            except ConnectionResetError: print(b"")
+            raw.close()
+            time.sleep(0.2)
+            s = tls(socket.create_connection(("127.0.0.1", \(served.server.port))))
+            s.sendall(b"close\\n")
+            print(count(s))
+            """)
+        #expect(result.text == "b''\n0\n", "\(result.errors)")
+        #expect(served.wait { $0.closed == 3 }.refusals.count == 2)
+    }
+}
