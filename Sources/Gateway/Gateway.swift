@@ -109,6 +109,7 @@ package final class Gateway: Sendable {
             log.close { witnesses.finish($0) }
             throw error
         }
+        gateway.makeKeyTables(service)
         return gateway
     }
 
@@ -165,6 +166,13 @@ package final class Gateway: Sendable {
         group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
             guard let self else { return }
             condition.look({ self.currentService }, on: pool)
+        }
+    }
+
+    /// Until a newer snapshot came or the gateway stops.
+    func makeKeyTables(_ service: Service) {
+        service.keyTables.make(on: pool) { [self] in
+            state.withLock { !$0.isStopping && $0.service === service }
         }
     }
 
