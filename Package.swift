@@ -103,7 +103,7 @@ let package = Package(
         test("TLS", ["OpenSSL", "Sockets", nioCore, nioPosix, nioEmbedded, "TestSupport"]),
         test("S3", ["Residency"]),
         test("Settings", ["Residency", "TestSupport"]),
-        test("Gateway", ["DecisionLog", "Residency", "Settings"]),
+        test("Gateway", ["DecisionLog", "JSON", "OpenSSL", "Residency", "Settings", "Tokens", nioPosix]),
         test("Stores", ["OpenSSL", "JSON", "S3", "Residency", "DecisionLog", nioCore, nioPosix, "TestSupport"]),
         test(
             "Audit",

@@ -55,6 +55,7 @@ extension Gateway {
             state.reloads.restartDue = restartDue
         }
         condition.look({ service }, on: pool)
+        makeKeyTables(service)
         shared.log.record(
             EventEntry(gateway: service.name, name: "reload", members: [("policy", .text(service.policy))]))
         return restartDue

@@ -111,6 +111,7 @@ package final class Gateway: Sendable {
                 service: service, log: log, group: group, pool: pool, witnesses: witnesses, version: identity.version,
                 report: report)
             try gateway.listen(plan)
+            gateway.makeKeyTables(service)
             return gateway
         } catch {
             log.close { witnesses.finish($0) }
@@ -204,6 +205,13 @@ package final class Gateway: Sendable {
         group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
             guard let self else { return }
             condition.look({ self.currentService }, on: pool)
+        }
+    }
+
+    /// Until a newer snapshot came or the gateway stops.
+    func makeKeyTables(_ service: Service) {
+        service.keyTables.make(on: pool) { [self] in
+            state.withLock { !$0.isStopping && $0.service === service }
         }
     }
 

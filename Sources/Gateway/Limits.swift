@@ -25,6 +25,8 @@ enum Limits {
     static let strangerNetworksMax = 256
     /// Verified tokens kept for one event loop.
     static let tokenCacheEntriesMax = 4096
+    /// Pinned ES256 keys that get a table of their multiples: 151,552 bytes each, 19 MB together.
+    static let keyTablesMax = 128
     /// Keys of a loop whose pseudonyms are known from the last entry; a power of two.
     static let entryNamesCount = 2048
     /// Tokens of a loop whose part of an entry is known from the last one; a power of two.

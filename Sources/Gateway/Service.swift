@@ -15,6 +15,7 @@ final class Service: Sendable {
     let policy: String
     let policyDigest: SHA256Digest
     let verifier: TokenVerifier
+    let keyTables: KeyTables
     let tls: TLSConfiguration
     /// In the order of the settings.
     let stores: [ServedStore]
@@ -50,6 +51,7 @@ final class Service: Sendable {
         policyDigest = SHA256Digest(hashing: settings.policy)
         policy = policyDigest.hex
         verifier = TokenVerifier(issuers: settings.issuers)
+        keyTables = KeyTables(settings.issuers, reusing: previous?.keyTables)
         tls = TLSConfiguration(
             role: .server, certificateChain: settings.tls.certificate, privateKey: settings.tls.privateKey,
             authorities: settings.tls.clientAuthorities, revocationLists: settings.tls.revocationLists,

@@ -3,10 +3,8 @@
 package enum ECDSASignature {
     /// The DER form of `r || s`; nil unless the width is the curve's and both halves lie in 1..<n (CVE-2022-21449).
     package static func der(raw: [UInt8], curve: Curve) -> [UInt8]? {
+        guard isInRange(raw, curve) else { return nil }
         let width = curve.coordinateBytes
-        guard raw.count == 2 * width, isScalar(raw, from: 0, curve), isScalar(raw, from: width, curve) else {
-            return nil
-        }
         var body: [UInt8] = []
         body.reserveCapacity(2 * width + 8)
         appendInteger(raw, from: 0, width, to: &body)
@@ -36,10 +34,14 @@ package enum ECDSASignature {
             for index in start..<end { raw.append(der[index]) }
             at = end
         }
-        guard at == der.count, isScalar(raw, from: 0, curve), isScalar(raw, from: width, curve) else {
-            return nil
-        }
+        guard at == der.count, isInRange(raw, curve) else { return nil }
         return raw
+    }
+
+    /// Are these `r || s` of the curve's width, both in 1..<n?
+    static func isInRange(_ raw: [UInt8], _ curve: Curve) -> Bool {
+        let width = curve.coordinateBytes
+        return raw.count == 2 * width && isScalar(raw, from: 0, curve) && isScalar(raw, from: width, curve)
     }
 
     /// Do the curve's width of bytes at `start` hold a number in 1..<n?

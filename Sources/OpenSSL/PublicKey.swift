@@ -41,8 +41,36 @@ package final class PublicKey: Sendable {
     package func verify(_ signature: [UInt8], of message: [UInt8]) -> Bool {
         switch form {
         case .edwards(let key): key.verify(signature, of: message)
-        case .digesting(let verifiers): verifiers.verify(signature, of: message)
+        case .digesting(let verifiers): verifiers.verify(signature) { $0.digest(message) }
         }
+    }
+
+    /// Makes a table of an ES256 key's multiples, with which `verify` takes half the time from then on: about 25 ms and 151,552 bytes,
+    /// once. No effect on a key for another algorithm, or where libcrypto has no such tables. Any thread may call it; until it is done
+    /// EVP verifies.
+    package func precompute() {
+        guard algorithm == .es256, case .ec(let x, let y) = members, case .digesting(let verifiers) = form,
+            verifiers.table.load() == nil, let table = FixedBaseTable(x: x, y: y)
+        else { return }
+        _ = verifiers.table.storeIfNil(table)
+    }
+
+    /// Shares the table of an equal key that has one.
+    package func adoptTable(of other: PublicKey) {
+        guard algorithm == other.algorithm, members == other.members, case .digesting(let verifiers) = form,
+            case .digesting(let others) = other.form, let table = others.table.load()
+        else { return }
+        _ = verifiers.table.storeIfNil(table)
+    }
+
+    /// The table with which `verify` goes, once there is one.
+    var table: FixedBaseTable? {
+        if case .digesting(let verifiers) = form { verifiers.table.load() } else { nil }
+    }
+
+    /// The same of a digest, for those that no known message has.
+    func verify(_ signature: [UInt8], ofDigest digest: [UInt8]) -> Bool {
+        if case .digesting(let verifiers) = form { verifiers.verify(signature) { _ in digest } } else { false }
     }
 }
 
@@ -84,15 +112,18 @@ private final class DigestVerifiers: Sendable {
     private let key: KeyHandle
     private let algorithm: SignatureAlgorithm
     private let idle = Mutex<[DigestVerifier]>([])
+    /// Of an ES256 key, once it was asked for.
+    let table = AtomicLazyReference<FixedBaseTable>()
 
     init(key: consuming KeyHandle, _ algorithm: SignatureAlgorithm) {
         self.key = key
         self.algorithm = algorithm
     }
 
-    func verify(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+    /// - Parameter digest: makes the digest that is signed.
+    func verify(_ signature: [UInt8], of digest: (DigestVerifier) -> [UInt8]) -> Bool {
         guard let verifier = idle.withLock({ $0.popLast() }) ?? DigestVerifier(key, algorithm) else { return false }
-        let isValid = verifier.verify(signature, of: message)
+        let isValid = verifier.verify(signature, of: digest(verifier), by: table.load())
         idle.withLock { if $0.count < Self.idleMax { $0.append(verifier) } }
         return isValid
     }
@@ -104,6 +135,7 @@ private final class DigestVerifiers: Sendable {
     private let curve: Curve?
     private let hash: HashAlgorithm
     private var hasher: Hasher
+    private var equation: P256Equation?
 
     /// Nil when libcrypto is out of memory.
     init?(_ key: borrowing KeyHandle, _ algorithm: SignatureAlgorithm) {
@@ -123,17 +155,29 @@ private final class DigestVerifiers: Sendable {
 
     deinit { unsafe EVP_PKEY_CTX_free(context) }
 
-    func verify(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+    func digest(_ message: [UInt8]) -> [UInt8] {
+        hasher.update(message)
+        return hasher.finish()
+    }
+
+    /// - Parameter table: of the key, where it has one.
+    func verify(_ signature: [UInt8], of digest: [UInt8], by table: FixedBaseTable?) -> Bool {
+        if let table, let isValid = solve(signature, digest, table) { return isValid }
         var form = signature
         if let curve {
             guard let der = ECDSASignature.der(raw: signature, curve: curve) else { return false }
             form = der
         }
-        hasher.update(message)
-        let digest = hasher.finish()
         ERR_clear_error()
         defer { ERR_clear_error() }
         return unsafe EVP_PKEY_verify(context, form, form.count, digest, digest.count) == 1
+    }
+
+    /// Nil where libcrypto failed: EVP is asked then.
+    private func solve(_ signature: [UInt8], _ digest: [UInt8], _ table: FixedBaseTable) -> Bool? {
+        guard ECDSASignature.isInRange(signature, .p256) else { return false }
+        if equation == nil { equation = P256Equation() }
+        return equation?.holds(signature, digest, table)
     }
 }
 

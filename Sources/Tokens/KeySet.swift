@@ -14,6 +14,9 @@ package struct KeySet: Sendable {
     /// The key of that `kid`, compared as bytes.
     package subscript(_ keyID: JSONString) -> PublicKey? { keys[keyID] }
 
+    /// All of them, in the file's order.
+    package var all: [PublicKey] { keyIDs.compactMap { keys[$0] } }
+
     /// - Throws: `KeySetError`, with the place of the key in the file.
     package init(parsing file: [UInt8]) throws(KeySetError) {
         let value: JSONValue
