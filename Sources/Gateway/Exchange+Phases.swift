@@ -47,10 +47,10 @@ extension Exchange {
             return nil
         case .principal(let standing):
             self.standing = standing
-            let settings = standing.principal.settings
-            let max = settings.requestsPerSecondMax
-            guard max == 0 || worker.rates.admits(settings.name, max: max, at: time) else {
-                worker.aggregates.count(.overloaded, of: settings.name)
+            let principal = standing.principal
+            let max = principal.settings.requestsPerSecondMax
+            guard max == 0 || worker.rates.admits(principal.settings.name, max: max, at: time) else {
+                worker.aggregates.count(.overloaded, of: principal.settings.name)
                 answer(refusing: .overloaded)
                 return nil
             }
@@ -66,33 +66,36 @@ extension Exchange {
 
     private func decideOnStore(_ request: S3Request, by standing: Standing) {
         let time = worker.log.now()
-        let principal = standing.principal.settings
+        let principal = standing.principal
         guard let bucket = request.bucket else {
             return record(Decision(reason: .administrative), at: time)
         }
-        guard let store = service.store(bucket), principal.stores.contains(bucket) else {
+        guard let store = service.store(bucket), principal.settings.stores.contains(bucket) else {
             return record(Decision(reason: .notEntitled), at: time)
         }
         self.store = store
-        var question = Question(
+        question = Question(
             operation: request.operation, access: request.access,
-            isEntitled: principal.mayDo(request.operation), circumstances: standing.circumstances,
+            isEntitled: principal.settings.mayDo(request.operation), circumstances: standing.circumstances,
             store: store.policy.policy, mailbox: request.scope(store.store.mailboxRule),
             hasEntityTagCondition: request.conditions.hasEntityTag,
-            areForeignWritesSuspended: worker.overwrites.areSuspended(for: principal.name, at: time),
+            areForeignWritesSuspended: worker.overwrites.areSuspended(for: principal.settings.name, at: time),
             time: time)
-        continueOn(decide(&question), request)
+        continueOn(decide(), request)
     }
 
     /// Asks the rule; only where tokens can change its answer are they looked at.
-    private func decide(_ question: inout Question) -> Verdict {
+    private func decide() -> Verdict {
+        // Taken out and put back: a copy would count every reference in it.
+        guard var question = question.take() else { return .decided(Decision(reason: .badRequest)) }
         if question.authorizations.isEmpty, let request, !request.tokens.isEmpty, Rule.looksAtAuthorizations(question) {
             if presented.isEmpty { presented = request.tokens.map { worker.tokens.review($0, by: service.verifier) } }
             let time = question.time
             question.authorizations = presented.map { $0.authorization(at: time) }
         }
-        self.question = question
-        return Rule.decide(question)
+        let verdict = Rule.decide(question)
+        self.question = consume question
+        return verdict
     }
 
     private func continueOn(_ verdict: Verdict, _ request: S3Request) {
@@ -120,13 +123,12 @@ extension Exchange {
     // MARK: - Decide on the object
 
     func decideOnObject(_ located: Located, _ request: S3Request) {
-        guard var question else { return fail(.internalError) }
         self.located = located
-        question.object = located.state
         let time = worker.log.now()
-        question.time = time
-        if !presented.isEmpty { question.authorizations = presented.map { $0.authorization(at: time) } }
-        switch decide(&question) {
+        question?.object = located.state
+        question?.time = time
+        if !presented.isEmpty { question?.authorizations = presented.map { $0.authorization(at: time) } }
+        switch decide() {
         case .decided(let decision): record(decision, at: time)
         case .needsObject: fail(.internalError)
         }
@@ -134,12 +136,12 @@ extension Exchange {
 
     /// An entry of a later time went first: judge by that time.
     private func decideAgain(at time: Timestamp) {
-        guard var question else { return record(decision ?? Decision(reason: .badRequest), at: time) }
+        guard question != nil else { return record(decision ?? Decision(reason: .badRequest), at: time) }
         // A write that another one came before is over: only its time is new.
         if case .storing = work, let decision { return record(decision, at: time) }
-        question.time = time
-        question.authorizations = presented.map { $0.authorization(at: time) }
-        switch decide(&question) {
+        question?.time = time
+        question?.authorizations = presented.map { $0.authorization(at: time) }
+        switch decide() {
         case .decided(let decision): record(decision, at: time)
         case .needsObject: fail(.internalError)
         }

@@ -29,7 +29,21 @@ struct BlockScan {
         var isAfterReturn = at > lineStart && span[at - 1] == Byte.carriageReturn
         var lineBytesMax = lineStart == 0 ? firstLineBytesMax : Int.max
         defer { self.at = at }
-        while at < min(span.count, bytesMax) {
+        let end = min(span.count, bytesMax)
+        while at < end {
+            if !isAfterReturn {
+                // Between two line ends nothing is below a space, save a tab now and then.
+                let limit = lineBytesMax < end ? lineBytesMax + 1 : end
+                while at + 8 <= limit {
+                    let controls = EightBytes.controls(span.eightBytes(at: at))
+                    guard controls == 0 else {
+                        at += controls.trailingZeroBitCount >> 3
+                        break
+                    }
+                    at += 8
+                }
+                guard at < end else { break }
+            }
             let byte = span[at]
             if byte == Byte.lineFeed {
                 guard isAfterReturn else { return .badLineEnd(byteCount: at + 1) }

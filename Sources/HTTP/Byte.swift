@@ -30,3 +30,25 @@ enum Byte {
 
     static func lowercased(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 }
+
+/// Eight bytes at a time, as one number: the byte at the lowest address is the lowest. In what these return, the lowest bit that is set is in
+/// the first byte found; above it there may be others that mean nothing.
+enum EightBytes {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    private static let highBits: UInt64 = 0x8080_8080_8080_8080
+
+    /// Bytes below 0x20.
+    static func controls(_ word: UInt64) -> UInt64 { (word &- 0x20 &* ones) & ~word & highBits }
+
+    static func deletes(_ word: UInt64) -> UInt64 {
+        let difference = word ^ 0x7F &* ones
+        return (difference &- ones) & ~difference & highBits
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// The eight bytes from `at`, all of which are inside.
+    func eightBytes(at start: Int) -> UInt64 {
+        UInt64(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self))
+    }
+}

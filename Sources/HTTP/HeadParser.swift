@@ -79,7 +79,7 @@ struct FieldBlock {
         at += 1
         while at < span.count, span[at] == Byte.space || span[at] == Byte.tab { at += 1 }
         let valueStart = at
-        while at < span.count, Byte.isFieldValue(span[at]) { at += 1 }
+        Self.skipFieldValue(span, &at)
         var valueEnd = at
         while valueEnd > valueStart, span[valueEnd - 1] == Byte.space || span[valueEnd - 1] == Byte.tab {
             valueEnd -= 1
@@ -88,6 +88,23 @@ struct FieldBlock {
         return FieldPosition(
             nameStart: UInt16(nameStart), nameEnd: UInt16(nameEnd), valueStart: UInt16(valueStart),
             valueEnd: UInt16(valueEnd))
+    }
+
+    private static func skipFieldValue(_ span: Span<UInt8>, _ at: inout Int) {
+        while true {
+            while at + 8 <= span.count {
+                let word = span.eightBytes(at: at)
+                let others = EightBytes.controls(word) | EightBytes.deletes(word)
+                guard others == 0 else {
+                    // The lower of two findings is one: what may mean nothing is above the first of its kind.
+                    at += others.trailingZeroBitCount >> 3
+                    break
+                }
+                at += 8
+            }
+            guard at < span.count, Byte.isFieldValue(span[at]) else { return }
+            at += 1
+        }
     }
 
     /// Past CRLF, the only end of a line that is taken.
