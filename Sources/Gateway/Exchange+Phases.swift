@@ -94,7 +94,7 @@ extension Exchange {
             question.authorizations = presented.map { $0.authorization(at: time) }
         }
         let verdict = Rule.decide(question)
-        self.question = consume question
+        self.question = question
         return verdict
     }
 
