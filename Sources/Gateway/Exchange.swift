@@ -26,7 +26,8 @@ final class Exchange {
         case storing(ObjectWriter)
     }
 
-    unowned let connection: Connection
+    /// Lives on as long as somebody waits for this request, even where its socket is closed.
+    let connection: Connection
     let worker: Worker
     /// The settings that this request is judged by, from its first byte to its last.
     let service: Service
