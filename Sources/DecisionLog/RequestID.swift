@@ -15,10 +15,11 @@ package struct RequestID: Sendable {
 
     /// Appends the digits.
     package func append(to bytes: inout [UInt8]) {
-        for place in 0..<16 {
+        let digits = InlineArray<16, UInt8> { place in
             let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * place) & 15)
-            bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "A") + digit - 10)
+            return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "A") + digit - 10
         }
+        unsafe digits.span.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
     }
 
     package var text: String {

@@ -3,6 +3,7 @@ internal import HTTP
 internal import NIOCore
 internal import Residency
 internal import Settings
+internal import Sockets
 internal import TLS
 
 /// One client's connection: bytes in, requests one after the other, answers out. It performs what `ConnectionMachine` says and decides
@@ -29,7 +30,7 @@ final class Connection {
         self.worker = worker
         self.socket = socket
         caller = Caller(address: address)
-        deadline = .now() + .seconds(Limits.idleSecondsMax)
+        deadline = worker.loop.turn + .seconds(Limits.idleSecondsMax)
     }
 
     func begin() {
@@ -83,12 +84,12 @@ final class Connection {
         if socket.flush() { answerIsSent() }
         switch machine.answerEnded(keepAlive: keepsAlive) {
         case .nextRequest:
-            deadline = .now() + .seconds(worker.isStopping ? Limits.lastRequestSecondsMax : Limits.idleSecondsMax)
+            deadline = worker.loop.turn + .seconds(worker.isStopping ? Limits.lastRequestSecondsMax : Limits.idleSecondsMax)
             pump()
         case .drain:
             drainedBytes = 0
             closesAfterDrain = !keepsAlive
-            deadline = .now() + .seconds(Limits.drainSecondsMax)
+            deadline = worker.loop.turn + .seconds(Limits.drainSecondsMax)
             pump()
         case .close: close()
         }
@@ -112,7 +113,7 @@ final class Connection {
     /// answered with the word that no other one will be.
     func finish() {
         if machine.isWaiting, decoder.bufferedByteCount == 0 {
-            deadline = min(deadline, .now() + .seconds(Limits.lastRequestSecondsMax))
+            deadline = min(deadline, worker.loop.turn + .seconds(Limits.lastRequestSecondsMax))
         }
     }
 
@@ -186,7 +187,7 @@ final class Connection {
         case .end:
             machine.bodyEnded()
             guard machine.isWaiting else { return }
-            deadline = .now() + .seconds(Limits.idleSecondsMax)
+            deadline = worker.loop.turn + .seconds(Limits.idleSecondsMax)
             if closesAfterDrain || worker.isStopping { close() }
         }
     }
@@ -231,14 +232,14 @@ extension Connection: TLSSocketOwner {
         caller.present(peer)
         worker.counters.handshakes += 1
         if isResumed { worker.counters.resumptions += 1 }
-        deadline = .now() + .seconds(Limits.headSecondsMax)
+        deadline = worker.loop.turn + .seconds(Limits.headSecondsMax)
     }
 
     func handshakeFailed(_ error: TLSError) { worker.counters.handshakeFailures[error.cause, default: 0] += 1 }
 
     func received(_ bytes: ByteBuffer) {
         guard !machine.isClosed else { return }
-        if machine.isWaiting, decoder.bufferedByteCount == 0 { deadline = .now() + .seconds(Limits.headSecondsMax) }
+        if machine.isWaiting, decoder.bufferedByteCount == 0 { deadline = worker.loop.turn + .seconds(Limits.headSecondsMax) }
         decoder.append(bytes)
         pump()
     }

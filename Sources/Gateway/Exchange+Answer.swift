@@ -47,9 +47,10 @@ extension Exchange {
         if let etag = facts.etag {
             head.append("ETag: \"")
             head.append(contentsOf: etag.utf8)
-            head.append("\"\r\n")
+            head.append("\"\r\nLast-Modified: ")
+        } else {
+            head.append("Last-Modified: ")
         }
-        head.append("Last-Modified: ")
         HTTPDate.write(unixSeconds: facts.lastModifiedSeconds, into: &head)
         head.append("\r\nAccept-Ranges: bytes\r\n")
     }
@@ -58,7 +59,7 @@ extension Exchange {
     private func writeFacts(_ facts: ObjectFacts, into head: inout [UInt8]) {
         writePlace(facts.residency.place, into: &head)
         if facts.headers[.contentType] == nil {
-            ResponseEncoder.writeField("Content-Type", "binary/octet-stream", into: &head)
+            head.append("Content-Type: binary/octet-stream\r\n")
         }
         if !facts.headers.isEmpty {
             for header in StoredHeader.allCases {
@@ -168,15 +169,13 @@ extension Exchange {
     }
 
     private func writePlace(into head: inout [UInt8]) {
-        if let place = store?.policy.policy.place { writePlace(place, into: &head) }
+        if let store { head.append(contentsOf: store.placeFields) }
     }
 
+    /// Of an object: the usual one lies in its own store.
     private func writePlace(_ place: Place, into head: inout [UInt8]) {
-        head.append("x-bailiwick-datacenter: ")
-        head.append(contentsOf: place.datacenter.text.utf8)
-        head.append("\r\nx-bailiwick-jurisdiction: ")
-        place.jurisdiction.append(to: &head)
-        head.append("\r\n")
+        if let store, store.policy.policy.place == place { return head.append(contentsOf: store.placeFields) }
+        head.append(contentsOf: place.fields)
     }
 
     // MARK: - Refusals and errors
@@ -269,9 +268,7 @@ extension Exchange {
             wantsKeepAlive: head?.isKeepAlive ?? false, expectsContinue: head?.expectsContinue ?? false)
         var head = worker.takeHead()
         ResponseEncoder.beginHead(status: status, into: &head)
-        head.append("Date: ")
-        head.append(contentsOf: worker.date.value(unixSeconds: worker.log.now().seconds))
-        head.append("\r\nServer: bailiwick\r\nx-amz-request-id: ")
+        head.append(contentsOf: worker.commonFields.upToRequestID(at: worker.log.now().seconds))
         id.append(to: &head)
         head.append("\r\n")
         if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &head) }
@@ -317,5 +314,29 @@ extension StoredHeader {
         case .cacheControl: "Cache-Control"
         case .expires: "Expires"
         }
+    }
+}
+
+extension Place {
+    /// The fields of an answer that tell it.
+    var fields: [UInt8] {
+        Array("x-bailiwick-datacenter: \(datacenter.text)\r\nx-bailiwick-jurisdiction: \(jurisdiction)\r\n".utf8)
+    }
+}
+
+/// The fields that all answers begin with, made once a second.
+struct CommonFields {
+    private var second: Int64 = .min
+    private var bytes: [UInt8] = []
+
+    /// Up to the value of `x-amz-request-id`.
+    /// - Parameter second: unix seconds.
+    mutating func upToRequestID(at second: Int64) -> [UInt8] {
+        if second != self.second {
+            self.second = second
+            let date = HTTPDate.format(unixSeconds: second)
+            bytes = Array("Date: \(date)\r\nServer: bailiwick\r\nx-amz-request-id: ".utf8)
+        }
+        return bytes
     }
 }

@@ -3,6 +3,7 @@ internal import HTTP
 internal import NIOCore
 internal import Residency
 internal import S3
+internal import Sockets
 internal import Stores
 internal import Tokens
 
@@ -67,7 +68,7 @@ final class Exchange {
         self.worker = worker
         service = worker.service
         self.arrival = arrival
-        startedMicroseconds = worker.monotonicMicroseconds()
+        startedMicroseconds = Int64(worker.loop.turn.uptimeNanoseconds / 1000)
     }
 
     var head: RequestHead? { if case .head(let head) = arrival { head } else { nil } }

@@ -151,6 +151,8 @@ final class ServedStore: Sendable {
     let store: any Store
     private let directory: DirectoryStore
     let pseudonyms: Pseudonymizer
+    /// The fields of an answer that tell the store's place.
+    let placeFields: [UInt8]
 
     init(
         _ settings: StoreSettings, position: Int, slot: Int, settings all: Settings, keyring: SealKeyring,
@@ -158,6 +160,7 @@ final class ServedStore: Sendable {
         reusing previous: ServedStore?
     ) throws(GatewayError) {
         policy = settings
+        placeFields = settings.policy.place.fields
         self.position = slot
         guard let rule = MailboxRule(settings.mailbox) else {
             throw .key("store[\(position)].mailbox: \"\(settings.mailbox)\" is no rule such as \"{mailbox}/**\"")

@@ -38,7 +38,7 @@ final class Worker {
     var names = EntryNames(count: Limits.entryNamesCount)
     var authorizations = EntryAuthorizations(count: Limits.entryAuthorizationsCount)
     var counters: Counters
-    var date = HTTPDateCache()
+    var commonFields = CommonFields()
     private(set) var isStopping = false
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var isSweeping = false

@@ -15,26 +15,33 @@ package enum HTTPDate {
     /// Appends what `format` gives, without making text of it.
     package static func write(unixSeconds: Int64, into buffer: inout [UInt8]) {
         let civil = Civil(unixSeconds: unixSeconds)
-        buffer.append(contentsOf: days[civil.weekday].utf8)
-        buffer.append(", ")
-        writeTwo(civil.day, into: &buffer)
-        buffer.append(" ")
-        buffer.append(contentsOf: months[civil.month - 1].utf8)
-        buffer.append(" ")
-        writeTwo(civil.year / 100, into: &buffer)
-        writeTwo(civil.year % 100, into: &buffer)
-        buffer.append(" ")
-        writeTwo(civil.hour, into: &buffer)
-        buffer.append(":")
-        writeTwo(civil.minute, into: &buffer)
-        buffer.append(":")
-        writeTwo(civil.second, into: &buffer)
-        buffer.append(" GMT")
+        var date = InlineArray<29, UInt8>(repeating: UInt8(ascii: " "))
+        put(days[civil.weekday], at: 0, in: &date)
+        date[3] = UInt8(ascii: ",")
+        putTwo(civil.day, at: 5, in: &date)
+        put(months[civil.month - 1], at: 8, in: &date)
+        putTwo(civil.year / 100, at: 12, in: &date)
+        putTwo(civil.year % 100, at: 14, in: &date)
+        putTwo(civil.hour, at: 17, in: &date)
+        date[19] = UInt8(ascii: ":")
+        putTwo(civil.minute, at: 20, in: &date)
+        date[22] = UInt8(ascii: ":")
+        putTwo(civil.second, at: 23, in: &date)
+        put("GMT", at: 26, in: &date)
+        unsafe date.span.withUnsafeBufferPointer { unsafe buffer.append(contentsOf: $0) }
     }
 
-    private static func writeTwo(_ value: Int, into buffer: inout [UInt8]) {
-        buffer.append(UInt8(truncatingIfNeeded: 0x30 + value / 10))
-        buffer.append(UInt8(truncatingIfNeeded: 0x30 + value % 10))
+    private static func put(_ text: String, at start: Int, in date: inout InlineArray<29, UInt8>) {
+        var at = start
+        for byte in text.utf8 {
+            date[at] = byte
+            at += 1
+        }
+    }
+
+    private static func putTwo(_ value: Int, at start: Int, in date: inout InlineArray<29, UInt8>) {
+        date[start] = UInt8(truncatingIfNeeded: 0x30 + value / 10)
+        date[start + 1] = UInt8(truncatingIfNeeded: 0x30 + value % 10)
     }
 
     /// Reads any of the three forms that a recipient must accept; nil for anything else.

@@ -109,24 +109,24 @@ extension Timestamp {
         let microseconds = min(max(microseconds, Self.writable.lowerBound), Self.writable.upperBound)
         let seconds = Timestamp(microseconds: microseconds).seconds
         let civil = CivilTime(unixSeconds: seconds)
-        Self.appendTwo(civil.year / 100, to: &bytes)
-        Self.appendTwo(civil.year % 100, to: &bytes)
-        bytes.append(UInt8(ascii: "-"))
-        Self.appendTwo(civil.month, to: &bytes)
-        bytes.append(UInt8(ascii: "-"))
-        Self.appendTwo(civil.day, to: &bytes)
-        bytes.append(UInt8(ascii: "T"))
-        Self.appendTwo(civil.hour, to: &bytes)
-        bytes.append(UInt8(ascii: ":"))
-        Self.appendTwo(civil.minute, to: &bytes)
-        bytes.append(UInt8(ascii: ":"))
-        Self.appendTwo(civil.second, to: &bytes)
-        bytes.append(UInt8(ascii: "."))
         let fraction = Int(microseconds - seconds * 1_000_000)
-        Self.appendTwo(fraction / 10_000, to: &bytes)
-        Self.appendTwo(fraction / 100 % 100, to: &bytes)
-        Self.appendTwo(fraction % 100, to: &bytes)
-        bytes.append(UInt8(ascii: "Z"))
+        var text = InlineArray<27, UInt8>(repeating: UInt8(ascii: "-"))
+        Self.putTwo(civil.year / 100, at: 0, in: &text)
+        Self.putTwo(civil.year % 100, at: 2, in: &text)
+        Self.putTwo(civil.month, at: 5, in: &text)
+        Self.putTwo(civil.day, at: 8, in: &text)
+        text[10] = UInt8(ascii: "T")
+        Self.putTwo(civil.hour, at: 11, in: &text)
+        text[13] = UInt8(ascii: ":")
+        Self.putTwo(civil.minute, at: 14, in: &text)
+        text[16] = UInt8(ascii: ":")
+        Self.putTwo(civil.second, at: 17, in: &text)
+        text[19] = UInt8(ascii: ".")
+        Self.putTwo(fraction / 10_000, at: 20, in: &text)
+        Self.putTwo(fraction / 100 % 100, at: 22, in: &text)
+        Self.putTwo(fraction % 100, at: 24, in: &text)
+        text[26] = UInt8(ascii: "Z")
+        unsafe text.span.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
     }
 
     /// Parses RFC 3339 (`date-time`, with `Z` or a numeric offset, 0 to 6 fraction digits); nil for anything else.
@@ -174,8 +174,8 @@ extension Timestamp {
         self.init(microseconds: (whole - offset) * 1_000_000 + fraction)
     }
 
-    private static func appendTwo(_ value: Int, to bytes: inout [UInt8]) {
-        bytes.append(UInt8(0x30 + value / 10))
-        bytes.append(UInt8(0x30 + value % 10))
+    private static func putTwo(_ value: Int, at start: Int, in text: inout InlineArray<27, UInt8>) {
+        text[start] = UInt8(0x30 + value / 10)
+        text[start + 1] = UInt8(0x30 + value % 10)
     }
 }

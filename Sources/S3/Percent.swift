@@ -1,10 +1,15 @@
+internal import OpenSSL
+
 /// Percent-encoding (RFC 3986, section 2.1), as S3 uses it.
 package enum Percent {
     /// Decodes once; `+` stays `+` in a path and is a space in a query. Nil for a malformed escape.
     package static func decode(_ text: Span<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count)
         var at = 0
+        while at < text.count, text[at] != UInt8(ascii: "%"), text[at] != UInt8(ascii: "+") { at += 1 }
+        // The usual text is its own meaning.
+        var bytes = [UInt8](copying: text.extracting(first: at))
+        guard at < text.count else { return bytes }
+        bytes.reserveCapacity(text.count)
         while at < text.count {
             switch text[at] {
             case UInt8(ascii: "%"):

@@ -55,7 +55,7 @@ package final class ListeningSocket: SocketHandler {
 
     private func rest() {
         guard let registration else { return }
-        loop.change(registration, interest: [])
+        loop.change(registration, interest: .none)
         loop.assumeIsolated().scheduleTask(in: .seconds(Self.restSeconds)) { [self] in
             if let registration = self.registration { loop.change(registration, interest: .readable) }
         }

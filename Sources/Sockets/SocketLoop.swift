@@ -9,16 +9,23 @@ package protocol SocketHandler: AnyObject {
     func socketIsReady(_ events: SocketEvents)
 }
 
-/// What a socket is waited for, and what came (epoll(7)).
-package struct SocketEvents: OptionSet {
+/// What a socket is waited for, and what came (epoll(7)). No `OptionSet`: its literals are arrays where the type is another module's, which
+/// cost a read 2,000 instructions.
+package struct SocketEvents: Hashable, Sendable {
     package let rawValue: UInt32
 
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
-
+    package static let none = SocketEvents(rawValue: 0)
     package static let readable = SocketEvents(rawValue: 0x1)
     package static let writable = SocketEvents(rawValue: 0x4)
     /// Always waited for: an error, or both directions have ended.
     package static let failed = SocketEvents(rawValue: 0x8 | 0x10)
+
+    package static func | (one: SocketEvents, other: SocketEvents) -> SocketEvents {
+        SocketEvents(rawValue: one.rawValue | other.rawValue)
+    }
+
+    /// Is one of these among them?
+    package func hasAny(of others: SocketEvents) -> Bool { rawValue & others.rawValue != 0 }
 }
 
 /// One thread that waits for sockets and calls whoever handles them: `epoll_wait`, the handlers of what is ready, the tasks that were
@@ -72,6 +79,8 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
     private var timers: [Timer] = []
     private var tasks: [() -> Void] = []
     private var isStopping = false
+    /// When the turn in hand began: what a deadline or the age of a request may be reckoned from, without a look at the clock.
+    package private(set) var turn = NIODeadline.now()
 
     /// - Throws: where the kernel has no descriptor left.
     package init() throws(SocketError) {
@@ -119,7 +128,7 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
 
     /// The handler is called no more. Before the descriptor is closed.
     package func remove(_ registration: Registration) {
-        _ = control(EPOLL_CTL_DEL, registration, [])
+        _ = control(EPOLL_CTL_DEL, registration, .none)
         slots[Int(registration.slot)].handler = nil
         slots[Int(registration.slot)].generation &+= 1
         freeSlots.append(registration.slot)
@@ -145,6 +154,7 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
         defer { unsafe events.deallocate() }
         while !isStopping {
             let count = unsafe epoll_wait(poller, events.baseAddress, Int32(Self.eventsMax), waitMilliseconds())
+            turn = .now()
             for index in 0..<max(0, Int(count)) {
                 let (token, ready) = unsafe (events[index].data.u64, events[index].events)
                 if token != Self.bellToken { tell(token, SocketEvents(rawValue: ready)) }

@@ -71,8 +71,8 @@ package final class TLSSocket: SocketHandler {
     // MARK: - What the loop says
 
     package func socketIsReady(_ events: SocketEvents) {
-        if events.contains(.writable) { sendRest() }
-        if !events.isDisjoint(with: [.readable, .failed]) { receive() }
+        if events.hasAny(of: .writable) { sendRest() }
+        if events.hasAny(of: .readable | .failed) { receive() }
     }
 
     private func receive() {
@@ -132,8 +132,8 @@ package final class TLSSocket: SocketHandler {
     /// What is waited for follows from where this stands.
     private func update() {
         guard let registration else { return }
-        var wanted: SocketEvents = isPaused || hasInputClosed ? [] : .readable
-        if let session, session.unsentBytes > 0 { wanted.insert(.writable) }
+        var wanted = isPaused || hasInputClosed ? SocketEvents.none : .readable
+        if let session, session.unsentBytes > 0 { wanted = wanted | .writable }
         guard wanted != interest else { return }
         interest = wanted
         loop.change(registration, interest: wanted)
@@ -151,7 +151,7 @@ package final class TLSSocket: SocketHandler {
     /// The socket has taken all that was flushed: it likely takes more.
     package var isWritable: Bool {
         guard case .open = state else { return false }
-        return !interest.contains(.writable)
+        return !interest.hasAny(of: .writable)
     }
 
     /// Encrypts; `flush` sends.
@@ -170,7 +170,7 @@ package final class TLSSocket: SocketHandler {
     /// - Returns: true when the socket has taken all; `outputIsSent` tells it otherwise.
     @discardableResult
     package func flush() -> Bool {
-        guard let session, !interest.contains(.writable) else { return false }
+        guard let session, !interest.hasAny(of: .writable) else { return false }
         switch session.send() {
         case .all: return true
         case .some: update()
