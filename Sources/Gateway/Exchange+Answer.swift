@@ -22,7 +22,7 @@ extension Exchange {
         case .preconditionFailed: return fail(.preconditionFailed)
         case .notModified:
             var head = beginHead(304)
-            writeValidators(facts, into: &head)
+            Self.writeValidators(facts, into: &head)
             return send(head, body: nil, length: nil)
         case .proceed: break
         }
@@ -34,8 +34,13 @@ extension Exchange {
             isPartial = true
         }
         var head = beginHead(isPartial ? 206 : 200)
-        writeValidators(facts, into: &head)
-        writeFacts(facts, into: &head)
+        head.append(
+            contentsOf: worker.objectFields.bytes(of: facts) {
+                var fields: [UInt8] = []
+                Self.writeValidators(facts, into: &fields)
+                Self.writeFacts(facts, into: &fields)
+                return fields
+            })
         if isPartial {
             head.append(
                 contentsOf: "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n".utf8)
@@ -43,7 +48,7 @@ extension Exchange {
         send(consume head, body: body?(range), length: range.upperBound - range.lowerBound)
     }
 
-    private func writeValidators(_ facts: ObjectFacts, into head: inout [UInt8]) {
+    private static func writeValidators(_ facts: ObjectFacts, into head: inout [UInt8]) {
         if let etag = facts.etag {
             head.append("ETag: \"")
             head.append(contentsOf: etag.utf8)
@@ -56,8 +61,8 @@ extension Exchange {
     }
 
     /// What was stored with the object. A value that could not be a field's is left out: it was checked when it came.
-    private func writeFacts(_ facts: ObjectFacts, into head: inout [UInt8]) {
-        writePlace(facts.residency.place, into: &head)
+    private static func writeFacts(_ facts: ObjectFacts, into head: inout [UInt8]) {
+        head.append(contentsOf: facts.residency.place.fields)
         if facts.headers[.contentType] == nil {
             head.append("Content-Type: binary/octet-stream\r\n")
         }
@@ -170,12 +175,6 @@ extension Exchange {
 
     private func writePlace(into head: inout [UInt8]) {
         if let store { head.append(contentsOf: store.placeFields) }
-    }
-
-    /// Of an object: the usual one lies in its own store.
-    private func writePlace(_ place: Place, into head: inout [UInt8]) {
-        if let store, store.policy.policy.place == place { return head.append(contentsOf: store.placeFields) }
-        head.append(contentsOf: place.fields)
     }
 
     // MARK: - Refusals and errors

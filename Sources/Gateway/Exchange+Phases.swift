@@ -87,15 +87,16 @@ extension Exchange {
     /// Asks the rule; only where tokens can change its answer are they looked at.
     private func decide() -> Verdict {
         // Taken out and put back: a copy would count every reference in it.
-        guard var question = question.take() else { return .decided(Decision(reason: .badRequest)) }
-        if question.authorizations.isEmpty, let request, !request.tokens.isEmpty, Rule.looksAtAuthorizations(question) {
+        var asked: Question?
+        swap(&asked, &question)
+        defer { swap(&asked, &question) }
+        if asked?.authorizations.isEmpty == true, let request, !request.tokens.isEmpty,
+            asked.map(Rule.looksAtAuthorizations) == true
+        {
             if presented.isEmpty { presented = request.tokens.map { worker.tokens.review($0, by: service.verifier) } }
-            let time = question.time
-            question.authorizations = presented.map { $0.authorization(at: time) }
+            if let time = asked?.time { asked?.authorizations = presented.map { $0.authorization(at: time) } }
         }
-        let verdict = Rule.decide(question)
-        self.question = question
-        return verdict
+        return asked.map(Rule.decide) ?? .decided(Decision(reason: .badRequest))
     }
 
     private func continueOn(_ verdict: Verdict, _ request: S3Request) {

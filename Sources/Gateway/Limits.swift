@@ -31,6 +31,8 @@ enum Limits {
     static let entryNamesCount = 2048
     /// Tokens of a loop whose part of an entry is known from the last one; a power of two.
     static let entryAuthorizationsCount = 256
+    /// Objects of a loop whose fields of an answer are known from the last one; a power of two.
+    static let objectFieldsCount = 1024
     /// TLS handshakes in progress at a time.
     static let handshakesMax = 1024
     /// Memory for an answer that is kept for the next one is no larger.

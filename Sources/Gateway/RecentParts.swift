@@ -6,10 +6,10 @@ internal import Settings
 internal import Stores
 internal import Tokens
 
-/// Parts of entries that were made lately, by what they say: each key has one slot, which the next one takes from it. Belongs to one event
-/// loop.
-struct RecentParts<Key: Hashable> {
-    private var slots: [(key: Key, part: EntryPart)?]
+/// Parts of entries and answers that were made lately, by what they say: each key has one slot, which the next one takes from it. Belongs to
+/// one event loop.
+struct RecentParts<Key: Hashable, Part> {
+    private var slots: [(key: Key, part: Part)?]
 
     /// - Parameter count: a power of two.
     init(count: Int) {
@@ -17,7 +17,7 @@ struct RecentParts<Key: Hashable> {
         slots = Array(repeating: nil, count: count)
     }
 
-    mutating func part(for key: Key, _ make: () -> EntryPart) -> EntryPart {
+    mutating func part(for key: Key, _ make: () -> Part) -> Part {
         let slot = key.hashValue & (slots.count - 1)
         if let kept = slots[slot], kept.key == key { return kept.part }
         let part = make()
@@ -38,7 +38,7 @@ struct EntryNames {
         func hash(into hasher: inout Swift.Hasher) { hasher.combine(bytes: key.utf8) }
     }
 
-    private var recent: RecentParts<Name>
+    private var recent: RecentParts<Name, EntryPart>
 
     /// - Parameter count: a power of two.
     init(count: Int) { recent = RecentParts(count: count) }
@@ -68,7 +68,7 @@ struct EntryAuthorizations {
         func hash(into hasher: inout Swift.Hasher) { hasher.combine(sha256) }
     }
 
-    private var recent: RecentParts<Token>
+    private var recent: RecentParts<Token, EntryPart>
 
     /// - Parameter count: a power of two.
     init(count: Int) { recent = RecentParts(count: count) }
@@ -100,6 +100,26 @@ struct EntryAuthorizations {
         entry.requester = token.requester
         entry.country = token.country
         return entry
+    }
+}
+
+/// What answers tell of the objects that were sent lately: their fields, ready to be sent.
+struct ObjectFields {
+    /// Facts that are the same: those of a file that rests are made once.
+    private struct Same: Hashable {
+        let facts: ObjectFacts
+
+        static func == (one: Same, other: Same) -> Bool { one.facts === other.facts }
+        func hash(into hasher: inout Swift.Hasher) { hasher.combine(ObjectIdentifier(facts)) }
+    }
+
+    private var recent: RecentParts<Same, [UInt8]>
+
+    /// - Parameter count: a power of two.
+    init(count: Int) { recent = RecentParts(count: count) }
+
+    mutating func bytes(of facts: ObjectFacts, _ make: () -> [UInt8]) -> [UInt8] {
+        recent.part(for: Same(facts: facts), make)
     }
 }
 

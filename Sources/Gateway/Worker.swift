@@ -39,6 +39,7 @@ final class Worker {
     var authorizations = EntryAuthorizations(count: Limits.entryAuthorizationsCount)
     var counters: Counters
     var commonFields = CommonFields()
+    var objectFields = ObjectFields(count: Limits.objectFieldsCount)
     private(set) var isStopping = false
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var isSweeping = false

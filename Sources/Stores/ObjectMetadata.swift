@@ -74,7 +74,7 @@ package struct StoredChecksum: Hashable, Sendable {
 }
 
 /// What storage tells of an object against a permit.
-package struct ObjectFacts: Hashable, Sendable {
+package final class ObjectFacts: Sendable {
     /// Bytes of the content.
     package let size: Int64
     package let lastModifiedSeconds: Int64
@@ -89,4 +89,17 @@ package struct ObjectFacts: Hashable, Sendable {
     /// Bytes of each part of a multipart upload; empty for any other object.
     package let partSizes: [Int64]
     package let residency: ResidencyFacts
+
+    init(_ object: SealedObject, _ status: FileStatus, withholdsEntityTag: Bool) {
+        let rest = object.rest
+        size = status.size
+        lastModifiedSeconds = status.modified.seconds
+        etag = withholdsEntityTag ? nil : rest.etag
+        headers = rest.metadata.headers
+        userMetadata = withholdsEntityTag ? nil : rest.metadata.userMetadata
+        tags = rest.metadata.tags
+        checksums = withholdsEntityTag ? nil : rest.checksums
+        partSizes = rest.partSizes
+        residency = object.tag.residency
+    }
 }

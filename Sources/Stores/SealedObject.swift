@@ -43,16 +43,6 @@ struct SealedObject: Sendable {
         guard packed.count <= StoreLimits.attributeBytesMax else { throw .metadataTooLarge }
         return (packed, (file, metadata))
     }
-
-    /// What may be told of the object.
-    func facts(of status: FileStatus, withholdsEntityTag: Bool) -> ObjectFacts {
-        ObjectFacts(
-            size: status.size, lastModifiedSeconds: status.modified.seconds,
-            etag: withholdsEntityTag ? nil : rest.etag, headers: rest.metadata.headers,
-            userMetadata: withholdsEntityTag ? nil : rest.metadata.userMetadata, tags: rest.metadata.tags,
-            checksums: withholdsEntityTag ? nil : rest.checksums, partSizes: rest.partSizes,
-            residency: tag.residency)
-    }
 }
 
 /// The digests of an object's content.

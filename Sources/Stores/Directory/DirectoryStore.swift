@@ -134,7 +134,8 @@ extension Located {
 
 extension ObjectFile {
     func facts(withholdsEntityTag: Bool) throws(StoreError) -> ObjectFacts {
+        if !withholdsEntityTag, let facts = tag.facts { return facts }
         guard let sealed else { throw .untagged }
-        return sealed.facts(of: status, withholdsEntityTag: withholdsEntityTag)
+        return ObjectFacts(sealed, status, withholdsEntityTag: withholdsEntityTag)
     }
 }

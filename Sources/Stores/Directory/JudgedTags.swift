@@ -8,11 +8,16 @@ final class JudgedTag: Sendable {
     let state: ObjectFile.TagState
     /// What an entry says of the object, where that was made already.
     let entryPart: EntryPart?
+    /// What may be told of the object, likewise.
+    let facts: ObjectFacts?
 
-    init(attribute: [UInt8]?, state: ObjectFile.TagState, entryPart: EntryPart? = nil) {
+    init(
+        attribute: [UInt8]?, state: ObjectFile.TagState, entryPart: EntryPart? = nil, facts: ObjectFacts? = nil
+    ) {
         self.attribute = attribute
         self.state = state
         self.entryPart = entryPart
+        self.facts = facts
     }
 }
 
@@ -63,7 +68,9 @@ final class JudgedTags: Sendable {
         guard case .sealed(let sealed) = file.tagState, sealed.rest.sideFile == nil,
             now.nanoseconds(since: status.changed) >= StoreLimits.restNanosecondsMin
         else { return file }
-        let tag = JudgedTag(attribute: file.attribute, state: file.tagState, entryPart: file.makeEntryPart())
+        let tag = JudgedTag(
+            attribute: file.attribute, state: file.tagState, entryPart: file.makeEntryPart(),
+            facts: ObjectFacts(sealed, status, withholdsEntityTag: false))
         let kept = Kept(
             identity: status.identity, changed: status.changed, size: status.size, binding: binding, tag: tag)
         let slot = slot(of: status)
