@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import ssl
+import struct
 import sys
 import time
 
@@ -73,6 +74,7 @@ def expect(value, wanted, what):
 
 
 path = "/mail-dub1/alice/INBOX/wire"
+descriptors = len(os.listdir(f"/proc/{pid}/fd"))
 
 # Keep-alive, one connection, and pipelining: three requests in one write, answered in order.
 connection = connect()
@@ -229,4 +231,33 @@ connection = connect()
 connection.sendall(get(path + "-large"))
 status, _, body = Reader(connection).answer()
 expect((status, hashlib.sha256(body).hexdigest()), (200, hashlib.sha256(block * (size >> 20)).hexdigest()), "a large GET")
+connection.close()
+
+# Pipelined behind answers that the socket does not take at once: each in its turn, whole.
+connection = connect(receive_buffer=65536)
+connection.sendall(get(path + "-large", "Range: bytes=0-4999999") + get(path) + get(path + "-large", "Range: bytes=5000000-9999999") + get(path))
+time.sleep(0.5)
+reader = Reader(connection)
+whole = block * 10
+for wanted in (whole[:5000000], b"hello", whole[5000000:10000000], b"hello"):
+    status, _, body = reader.answer()
+    expect(hashlib.sha256(body).hexdigest(), hashlib.sha256(wanted).hexdigest(), f"a pipelined answer of {len(wanted)} bytes, status {status}")
+connection.close()
+
+# Clients that reset their connection at any moment of an answer end their own request and nobody else's.
+steady = connect()
+steady_reader = Reader(steady)
+for turn in range(300):
+    rude = connect()
+    rude.sendall(get(path + ("-large" if turn % 2 else "")) * (1 + turn % 3))
+    time.sleep(turn % 10 / 2000)
+    rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    socket.socket(fileno=rude.detach()).close()
+    steady.sendall(get(path))
+    expect(steady_reader.answer()[2], b"hello", "a GET beside a reset")
+steady.close()
+deadline = time.monotonic() + 10
+while len(os.listdir(f"/proc/{pid}/fd")) > descriptors + 2:
+    assert time.monotonic() < deadline, "connections that were reset keep their descriptors"
+    time.sleep(0.1)
 print("every answer was the expected one")

@@ -21,7 +21,7 @@ import Testing
 
     /// One slot: every key meets the one before it there.
     @Test(arguments: [1, 8]) func nobodyGetsThePartOfAnotherKey(slots: Int) {
-        var recent = RecentParts<Int>(count: slots)
+        var recent = RecentParts<Int, EntryPart>(count: slots)
         for number in [1, 2, 1, 3, 3, 2] + Array(0..<100) {
             let part = recent.part(for: number) { Self.part(number) }
             #expect(Self.line(part).contains(#""store":"mail-\#(number)""#))
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test func aPartIsMadeOnceWhileNobodyTakesItsSlot() {
-        var recent = RecentParts<Int>(count: 4)
+        var recent = RecentParts<Int, EntryPart>(count: 4)
         var made = 0
         for _ in 0..<10 {
             _ = recent.part(for: 7) {

@@ -313,3 +313,10 @@ func attribute(of path: String) throws -> [UInt8]? {
     let file = FileDescriptor(owning: Glibc.open(path, O_RDONLY))
     return try ExtendedAttribute.value(of: file, bytesMax: StoreLimits.attributeBytesMax)
 }
+
+extension ObjectFacts {
+    /// All that is told, to be compared.
+    var all: [AnyHashable] {
+        [size, lastModifiedSeconds, etag, headers, userMetadata, tags, checksums, partSizes, residency]
+    }
+}
