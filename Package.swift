@@ -73,8 +73,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "CZlib", "OpenSSL", "JSON", "Sockets", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3", "Stores",
-                "Settings", nioCore, nioHTTP1, nioPosix,
+                "CZlib", "OpenSSL", "JSON", "Sockets", "TLS", "HTTP", "Residency", "Tokens", "DecisionLog", "S3",
+                "Stores", "Settings", nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: settings),
         .executableTarget(

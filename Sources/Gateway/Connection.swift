@@ -84,7 +84,8 @@ final class Connection {
         if socket.flush() { answerIsSent() }
         switch machine.answerEnded(keepAlive: keepsAlive) {
         case .nextRequest:
-            deadline = worker.loop.turn + .seconds(worker.isStopping ? Limits.lastRequestSecondsMax : Limits.idleSecondsMax)
+            let seconds = worker.isStopping ? Limits.lastRequestSecondsMax : Limits.idleSecondsMax
+            deadline = worker.loop.turn + .seconds(seconds)
             pump()
         case .drain:
             drainedBytes = 0
@@ -239,7 +240,9 @@ extension Connection: TLSSocketOwner {
 
     func received(_ bytes: ByteBuffer) {
         guard !machine.isClosed else { return }
-        if machine.isWaiting, decoder.bufferedByteCount == 0 { deadline = worker.loop.turn + .seconds(Limits.headSecondsMax) }
+        if machine.isWaiting, decoder.bufferedByteCount == 0 {
+            deadline = worker.loop.turn + .seconds(Limits.headSecondsMax)
+        }
         decoder.append(bytes)
         pump()
     }

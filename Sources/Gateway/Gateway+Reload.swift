@@ -44,7 +44,8 @@ extension Gateway {
         var adopted = zip(workers, contexts).map { worker, tls in
             worker.eventLoop.submit { worker.value.adopt(service, tls: tls) }
         }
-        adopted.append(operators.eventLoop.submit { [operators] in operators.value.adopt(service, tls: operatorsContext) })
+        adopted.append(
+            operators.eventLoop.submit { [operators] in operators.value.adopt(service, tls: operatorsContext) })
         for done in adopted { try? done.wait() }
         let restartDue = settings.keysThatNeedARestart(since: startedWith)
         state.withLock { state in

@@ -125,7 +125,8 @@ final class RunningLoop {
                     for registration in registrations { if let registration { loop.remove(registration) } }
                     for _ in 0..<2 {
                         _ = try? loop.add(
-                            dup(pairs[2].0), Handler { _ in told.withLockedValue { $0.append(2) } }, interest: .readable)
+                            dup(pairs[2].0), Handler { _ in told.withLockedValue { $0.append(2) } },
+                            interest: .readable)
                     }
                 }
                 registrations[number] = try loop.add(pairs[number].0, handler, interest: .readable)

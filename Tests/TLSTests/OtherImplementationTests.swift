@@ -149,7 +149,8 @@ final class EchoServer: @unchecked Sendable {
         let before = try EchoServer(carrier, try PKI.server())
         let first = try sClient(before, ["-sess_out", folder("session")], name: "dub1-revoked")
         #expect(first.text.contains("full spiffe"))
-        let after = try EchoServer(carrier, try PKI.server { $0.revocationLists = [try PKI.bytes("clients-revoked.crl")] })
+        let after = try EchoServer(
+            carrier, try PKI.server { $0.revocationLists = [try PKI.bytes("clients-revoked.crl")] })
         let second = try sClient(after, ["-sess_in", folder("session")], name: "dub1-revoked")
         #expect(!second.text.contains("hello"), "\(second.text)")
         // Without the certificate, the ticket alone names nobody either.
