@@ -1,6 +1,6 @@
 # make demo, make test, make lint, make build; `make help` says what each does.
 SHELL := /bin/bash
-BUILD_PACKAGES := libssl-dev libsystemd-dev libexpat1-dev zlib1g-dev libxxhash-dev pkg-config openssl
+BUILD_PACKAGES := libssl-dev libgmp-dev libsystemd-dev libexpat1-dev zlib1g-dev libxxhash-dev pkg-config openssl
 TEST_PACKAGES := $(BUILD_PACKAGES) curl python3 python3-venv golang-go golang-golang-x-mod-dev libpython3.11-testsuite prometheus attr jq strace
 DEB_PACKAGES := $(BUILD_PACKAGES) debhelper chrpath fakeroot lintian man-db python3
 SYSTEMD_PACKAGES := $(DEB_PACKAGES) debootstrap systemd-container curl gcc libc6-dev

@@ -20,10 +20,11 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 let package = Package(
     name: "log-benchmark",
     targets: [
+        .systemLibrary(name: "CGMP", path: "Sources/Bailiwick/CGMP", pkgConfig: "gmp"),
         .systemLibrary(name: "COpenSSL", path: "Sources/Bailiwick/COpenSSL", pkgConfig: "openssl"),
         .systemLibrary(name: "CLinux", path: "Sources/Bailiwick/CLinux"),
         .systemLibrary(name: "CXXHash", path: "Sources/Bailiwick/CXXHash", pkgConfig: "libxxhash"),
-        library("OpenSSL", ["COpenSSL"]),
+        library("OpenSSL", ["COpenSSL", "CGMP"]),
         library("JSON"),
         library("Residency"),
         library("DecisionLog", ["CLinux", "CXXHash", "OpenSSL", "JSON", "Residency"]),

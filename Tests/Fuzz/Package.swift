@@ -30,11 +30,12 @@ let package = Package(
     name: "fuzz",
     dependencies: [.package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2")],
     targets: [
+        .systemLibrary(name: "CGMP", path: "Sources/Bailiwick/CGMP", pkgConfig: "gmp"),
         .systemLibrary(name: "COpenSSL", path: "Sources/Bailiwick/COpenSSL", pkgConfig: "openssl"),
         .systemLibrary(name: "CExpat", path: "Sources/Bailiwick/CExpat", pkgConfig: "expat"),
         .systemLibrary(name: "CLinux", path: "Sources/Bailiwick/CLinux"),
         .systemLibrary(name: "CXXHash", path: "Sources/Bailiwick/CXXHash", pkgConfig: "libxxhash"),
-        library("OpenSSL", ["COpenSSL"]),
+        library("OpenSSL", ["COpenSSL", "CGMP"]),
         library("JSON"),
         library("Residency"),
         library("HTTP", [nioCore]),
