@@ -69,12 +69,15 @@ import Testing
 
     /// Runs the whole front end without making code: ownership is checked after type checking.
     private func check(_ source: String) throws -> (Int32, String) {
-        let result = try run([
-            "swiftc", "-emit-sil", "-o", "/dev/null", "-parse-as-library", "-swift-version", "6", "-package-name",
-            packageIdentity, "-module-name", "Outsider", "-I", "\(products)/Modules", "-I",
-            "\(repository)/Sources/COpenSSL", "-I", "\(repository)/Sources/CLinux", "-I",
-            "\(repository)/Sources/CXXHash", source,
-        ])
+        let sources = "\(repository)/Sources"
+        let systemModules = try FileManager.default.contentsOfDirectory(atPath: sources).filter {
+            FileManager.default.fileExists(atPath: "\(sources)/\($0)/module.modulemap")
+        }
+        let result = try run(
+            [
+                "swiftc", "-emit-sil", "-o", "/dev/null", "-parse-as-library", "-swift-version", "6", "-package-name",
+                packageIdentity, "-module-name", "Outsider", "-I", "\(products)/Modules",
+            ] + systemModules.flatMap { ["-I", "\(sources)/\($0)"] } + [source])
         return (result.status, result.text + result.errors)
     }
 
