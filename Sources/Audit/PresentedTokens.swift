@@ -80,7 +80,7 @@ struct PresentedTokens {
             patterns.append(contentsOf: element.mailboxes)
             for pattern in element.mailboxes { reveal.add(pattern.name) }
         }
-        authorizations.append(.verified(token.grant(at: entry.time)))
+        authorizations.append(token.authorization(at: entry.time))
     }
 
     /// A token that nobody vouched for: none of its claims may stand in the entry.

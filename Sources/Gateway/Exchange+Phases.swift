@@ -86,17 +86,11 @@ extension Exchange {
 
     /// Asks the rule; only where tokens can change its answer are they looked at.
     private func decide() -> Verdict {
-        // Taken out and put back: a copy would count every reference in it.
-        var asked: Question?
-        swap(&asked, &question)
-        defer { swap(&asked, &question) }
-        if asked?.authorizations.isEmpty == true, let request, !request.tokens.isEmpty,
-            asked.map(Rule.looksAtAuthorizations) == true
-        {
+        if let request, !request.tokens.isEmpty, question?.asksForAuthorizations() == true {
             if presented.isEmpty { presented = request.tokens.map { worker.tokens.review($0, by: service.verifier) } }
-            if let time = asked?.time { asked?.authorizations = presented.map { $0.authorization(at: time) } }
+            question?.present(presented)
         }
-        return asked.map(Rule.decide) ?? .decided(Decision(reason: .badRequest))
+        return question?.decide() ?? .decided(Decision(reason: .badRequest))
     }
 
     private func continueOn(_ verdict: Verdict, _ request: S3Request) {
@@ -128,7 +122,7 @@ extension Exchange {
         let time = worker.log.now()
         question?.object = located.state
         question?.time = time
-        if !presented.isEmpty { question?.authorizations = presented.map { $0.authorization(at: time) } }
+        if !presented.isEmpty { question?.present(presented) }
         switch decide() {
         case .decided(let decision): record(decision, at: time)
         case .needsObject: fail(.internalError)
@@ -141,7 +135,7 @@ extension Exchange {
         // A write that another one came before is over: only its time is new.
         if case .storing = work, let decision { return record(decision, at: time) }
         question?.time = time
-        question?.authorizations = presented.map { $0.authorization(at: time) }
+        question?.present(presented)
         switch decide() {
         case .decided(let decision): record(decision, at: time)
         case .needsObject: fail(.internalError)
@@ -205,6 +199,20 @@ extension Exchange {
         worker.port.complete(
             .init(index: index, status: status, bytes: bytesSent, outcome: outcome, excluded: excluded))
     }
+}
+
+/// Mutating, all of them, so that the exchange's question is asked where it lies: a copy would count every reference in it.
+extension Question {
+    fileprivate mutating func asksForAuthorizations() -> Bool {
+        authorizations.isEmpty && Rule.looksAtAuthorizations(self)
+    }
+
+    /// The tokens as they stand at the question's time.
+    fileprivate mutating func present(_ tokens: [ReviewedToken]) {
+        authorizations = tokens.map { $0.authorization(at: time) }
+    }
+
+    fileprivate mutating func decide() -> Verdict { Rule.decide(self) }
 }
 
 extension Exchange: DecisionWaiter {

@@ -2,8 +2,8 @@
 package enum PresentedAuthorization: Sendable {
     case malformed
     case untrusted
-    /// The signature verifies under a pinned key of the issuer.
-    case verified(Grant)
+    /// The signature verifies under a pinned key of the issuer. Handed on by one reference, not by those in it.
+    indirect case verified(Grant)
 }
 
 /// The claims of one verified token, together with what the settings say of its issuer.

@@ -11,6 +11,8 @@ struct Coverage {
     /// Some granting element has no `received` range.
     private(set) var opensEveryReceipt = false
     private(set) var relocates = false
+    /// The earliest `exp` of a token that granted, in unix seconds.
+    private(set) var expiresSeconds = Int64.max
 
     /// A listing is answered as one: it shows ETags when no entry in it can rest on a grant for traffic alone, or none
     /// need do so.
@@ -21,7 +23,6 @@ struct Coverage {
         _ presented: PresentedAuthorization, for owner: Jurisdiction, _ question: Question, _ reading: Reading,
         token: Int, _ trace: inout Trace
     ) -> JudgedAuthorization {
-        let grant: Grant
         switch presented {
         case .malformed:
             trace.note("5", "token \(token): malformed")
@@ -29,9 +30,15 @@ struct Coverage {
         case .untrusted:
             trace.note("5", "token \(token): no pinned key of a configured issuer verifies its signature")
             return JudgedAuthorization(outcome: .untrusted)
-        case .verified(let verified):
-            grant = verified
+        case .verified(let grant):
+            return judge(grant, for: owner, question, reading, token: token, &trace)
         }
+    }
+
+    private mutating func judge(
+        _ grant: Grant, for owner: Jurisdiction, _ question: Question, _ reading: Reading, token: Int,
+        _ trace: inout Trace
+    ) -> JudgedAuthorization {
         if let failure = grant.failure(for: question) {
             trace.note("5", "token \(token): \(grant.sentence(for: failure, question))")
             return JudgedAuthorization(outcome: failure)
@@ -51,7 +58,9 @@ struct Coverage {
             if first == nil { first = index }
             add(element, of: grant)
         }
-        return JudgedAuthorization(outcome: first == nil ? .outOfScope : .granted, element: first)
+        guard let first else { return JudgedAuthorization(outcome: .outOfScope) }
+        expiresSeconds = min(expiresSeconds, grant.expiresSeconds)
+        return JudgedAuthorization(outcome: .granted, element: first)
     }
 
     private mutating func add(_ element: GrantElement, of grant: Grant) {

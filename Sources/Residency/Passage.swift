@@ -63,6 +63,7 @@ struct Authority {
 
     /// Adds what the grants of one more owner say.
     mutating func join(_ coverage: Coverage) {
+        expiresSeconds = min(expiresSeconds, coverage.expiresSeconds)
         isLimitedByReceipt = isLimitedByReceipt || coverage.isLimitedByReceipt
         opensContent = opensContent && coverage.opensContent
         withholdsFromListing = withholdsFromListing || coverage.withholdsFromListing
@@ -107,9 +108,6 @@ extension Rule {
             for (index, presented) in question.authorizations.enumerated() {
                 let judged = coverage.judge(presented, for: owner, question, reading, token: index + 1, &trace)
                 authority.judged[index].take(judged)
-                if judged.outcome == .granted, case .verified(let grant) = presented {
-                    authority.expiresSeconds = min(authority.expiresSeconds, grant.expiresSeconds)
-                }
             }
             authority.join(coverage)
             if !coverage.grants {

@@ -64,6 +64,8 @@ package final class VerifiedToken: Sendable {
     package let claims: Claims
     package let issuer: Issuer
     private let lasting: Grant
+    /// `lasting` as the rule takes it, made once.
+    private let unrevoked: PresentedAuthorization
 
     init(sha256: SHA256Digest, keyID: String, claims: Claims, issuer: Issuer) {
         self.sha256 = sha256
@@ -78,6 +80,7 @@ package final class VerifiedToken: Sendable {
             instrumentOpens: issuer.instruments.opens(claims.legalBasis.instrument),
             lifetimeSecondsMax: issuer.lifetimeSecondsMax(claims.legalBasis.instrument),
             allowsPrefixes: issuer.allowsPrefixes)
+        unrevoked = .verified(lasting)
     }
 
     package var tokenID: String { claims.tokenID.text }
@@ -91,6 +94,11 @@ package final class VerifiedToken: Sendable {
     package func isRevoked(at time: Timestamp) -> Bool { issuer.isRevoked(claims.tokenID, at: time) }
 
     /// What the rule is to look at, with revocation as it stands at that time.
+    package func authorization(at time: Timestamp) -> PresentedAuthorization {
+        isRevoked(at: time) ? .verified(grant(isRevoked: true)) : unrevoked
+    }
+
+    /// The claims in it.
     package func grant(at time: Timestamp) -> Grant { grant(isRevoked: isRevoked(at: time)) }
 
     /// The same where the caller knows about revocation, as an auditor does.

@@ -2,18 +2,23 @@ internal import Glibc
 package import OpenSSL
 package import Residency
 
-/// A presented token and what its bytes are.
-package struct ReviewedToken: Sendable {
+/// A presented token and what its bytes are. Handed on by reference from one phase of a request to the next.
+package final class ReviewedToken: Sendable {
     /// Over the token's text.
     package let sha256: SHA256Digest
     package let outcome: TokenOutcome
+
+    init(sha256: SHA256Digest, outcome: TokenOutcome) {
+        self.sha256 = sha256
+        self.outcome = outcome
+    }
 
     /// As the rule takes it, with revocation as it stands at that time.
     package func authorization(at time: Timestamp) -> PresentedAuthorization {
         switch outcome {
         case .malformed: .malformed
         case .untrusted: .untrusted
-        case .verified(let token): .verified(token.grant(at: time))
+        case .verified(let token): token.authorization(at: time)
         }
     }
 
@@ -77,17 +82,17 @@ package final class VerifiedTokenCache {
 
     private func find(_ token: [UInt8], by verifier: TokenVerifier) -> ReviewedToken {
         let sha256 = SHA256Digest(hashing: token)
-        if let outcome = verified.find(sha256) ?? refused.find(sha256) {
+        if let reviewed = verified.find(sha256) ?? refused.find(sha256) {
             hits += 1
-            return ReviewedToken(sha256: sha256, outcome: outcome)
+            return reviewed
         }
         misses += 1
-        let outcome = verifier.verify(token, sha256: sha256)
-        switch outcome {
-        case .verified: verified.keep(outcome, under: sha256)
-        case .malformed, .untrusted: refused.keep(outcome, under: sha256)
+        let reviewed = ReviewedToken(sha256: sha256, outcome: verifier.verify(token, sha256: sha256))
+        switch reviewed.outcome {
+        case .verified: verified.keep(reviewed)
+        case .malformed, .untrusted: refused.keep(reviewed)
         }
-        return ReviewedToken(sha256: sha256, outcome: outcome)
+        return reviewed
     }
 
     /// How many outcomes are kept now.
@@ -98,25 +103,25 @@ package final class VerifiedTokenCache {
 /// found in the older moves to the younger.
 private struct Generations {
     private let entriesMax: Int
-    private var younger: [SHA256Digest: TokenOutcome] = [:]
-    private var older: [SHA256Digest: TokenOutcome] = [:]
+    private var younger: [SHA256Digest: ReviewedToken] = [:]
+    private var older: [SHA256Digest: ReviewedToken] = [:]
 
     init(entriesMax: Int) { self.entriesMax = max(1, entriesMax / 2) }
 
     var count: Int { younger.count + older.count }
 
-    mutating func find(_ key: SHA256Digest) -> TokenOutcome? {
-        if let outcome = younger[key] { return outcome }
-        guard let outcome = older.removeValue(forKey: key) else { return nil }
-        keep(outcome, under: key)
-        return outcome
+    mutating func find(_ key: SHA256Digest) -> ReviewedToken? {
+        if let reviewed = younger[key] { return reviewed }
+        guard let reviewed = older.removeValue(forKey: key) else { return nil }
+        keep(reviewed)
+        return reviewed
     }
 
-    mutating func keep(_ outcome: TokenOutcome, under key: SHA256Digest) {
+    mutating func keep(_ reviewed: ReviewedToken) {
         if younger.count >= entriesMax {
             older = younger
             younger = [:]
         }
-        younger[key] = outcome
+        younger[reviewed.sha256] = reviewed
     }
 }

@@ -72,7 +72,7 @@ struct ExplainCommand: ParsableCommand {
             case .untrusted(let why):
                 notes.append("token \(index + 1): untrusted: \(why)")
                 return .untrusted
-            case .verified(let token): return .verified(token.grant(at: time))
+            case .verified(let token): return token.authorization(at: time)
             }
         }
         let (operation, access) = meaning()

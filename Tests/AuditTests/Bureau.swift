@@ -143,7 +143,7 @@ final class Bureau: Sendable {
                 switch outcome {
                 case .malformed: .malformed
                 case .untrusted: .untrusted
-                case .verified(let token): .verified(token.grant(at: question.time))
+                case .verified(let token): token.authorization(at: question.time)
                 }
             }
         }
