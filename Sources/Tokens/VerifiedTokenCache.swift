@@ -64,7 +64,11 @@ package final class VerifiedTokenCache {
             return last.reviewed
         }
         let reviewed = find(token, by: verifier)
-        if reviewed.token != nil { recent[place] = Recent(token: token, reviewed: reviewed) }
+        if reviewed.token != nil {
+            // Nobody looked for it in the table while it was here: it was used all the same.
+            if let last = recent[place] { verified.keep(last.reviewed) }
+            recent[place] = Recent(token: token, reviewed: reviewed)
+        }
         return reviewed
     }
 
@@ -118,6 +122,7 @@ private struct Generations {
     }
 
     mutating func keep(_ reviewed: ReviewedToken) {
+        guard younger[reviewed.sha256] == nil else { return }
         if younger.count >= entriesMax {
             older = younger
             younger = [:]
