@@ -59,31 +59,40 @@ package enum Base64: Sendable {
         }
         guard count % 4 != 1 else { return nil }
         let values = self == .url ? Self.urlValues : Self.standardValues
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(count * 3 / 4)
-        var word: UInt32 = 0
-        for at in 0..<count {
-            let value = values[Int(text[at])]
-            guard value < 64 else { return nil }
-            word = word << 6 | UInt32(value)
-            if at % 4 == 3 {
+        var isCanonical = true
+        let bytes = [UInt8](capacity: count * 3 / 4) { bytes in
+            // What is no digit has the value 64, so that every value ored together is beyond 63 where one of them is.
+            var word: UInt32 = 0, all: UInt32 = 0
+            var at = 0
+            while at + 4 <= count {
+                let first = UInt32(values[Int(text[at])]), second = UInt32(values[Int(text[at + 1])])
+                let third = UInt32(values[Int(text[at + 2])]), fourth = UInt32(values[Int(text[at + 3])])
+                all |= first | second | third | fourth
+                word = first << 18 | second << 12 | third << 6 | fourth
                 bytes.append(UInt8(truncatingIfNeeded: word >> 16))
                 bytes.append(UInt8(truncatingIfNeeded: word >> 8))
                 bytes.append(UInt8(truncatingIfNeeded: word))
-                word = 0
+                at += 4
+            }
+            word = 0
+            for at in at..<count {
+                let value = UInt32(values[Int(text[at])])
+                all |= value
+                word = word << 6 | value
+            }
+            isCanonical = all < 64
+            switch count % 4 {
+            case 2:
+                isCanonical = isCanonical && word & 15 == 0
+                bytes.append(UInt8(truncatingIfNeeded: word >> 4))
+            case 3:
+                isCanonical = isCanonical && word & 3 == 0
+                bytes.append(UInt8(truncatingIfNeeded: word >> 10))
+                bytes.append(UInt8(truncatingIfNeeded: word >> 2))
+            default: break
             }
         }
-        switch count % 4 {
-        case 2:
-            guard word & 15 == 0 else { return nil }
-            bytes.append(UInt8(truncatingIfNeeded: word >> 4))
-        case 3:
-            guard word & 3 == 0 else { return nil }
-            bytes.append(UInt8(truncatingIfNeeded: word >> 10))
-            bytes.append(UInt8(truncatingIfNeeded: word >> 2))
-        default: break
-        }
-        return bytes
+        return isCanonical ? bytes : nil
     }
 
     /// The bytes that `text` encodes; nil unless it is their one canonical encoding.

@@ -12,6 +12,21 @@ extension JSONValue {
     }
 }
 
+/// The names of one object: few are compared one by one, which costs less than to hash them, and many are hashed, so that no text takes
+/// the square of its length.
+private struct Names {
+    private static let comparedMax = 16
+    private var few: [JSONString] = []
+    private var many: Set<JSONString> = []
+
+    /// False when the name is there already.
+    mutating func insert(_ name: JSONString) -> Bool {
+        if few.contains(name) || many.contains(name) { return false }
+        if few.count < Self.comparedMax { few.append(name) } else { many.insert(name) }
+        return true
+    }
+}
+
 private struct JSONReader {
     let text: [UInt8]
     let depthMax: Int
@@ -46,7 +61,7 @@ private struct JSONReader {
         guard depth <= depthMax else { throw error(.tooDeep) }
         at += 1
         var members: [(name: JSONString, value: JSONValue)] = []
-        var names: Set<JSONString> = []
+        var names = Names()
         skipSpace()
         if try peek() == UInt8(ascii: "}") {
             at += 1
@@ -57,7 +72,7 @@ private struct JSONReader {
             let start = at
             guard try peek() == UInt8(ascii: "\"") else { throw error(.unexpected) }
             let name = JSONString(utf8: try string())
-            guard names.insert(name).inserted else { throw JSONError(problem: .duplicateName, offset: start) }
+            guard names.insert(name) else { throw JSONError(problem: .duplicateName, offset: start) }
             skipSpace()
             guard try peek() == UInt8(ascii: ":") else { throw error(.unexpected) }
             at += 1
@@ -93,19 +108,20 @@ private struct JSONReader {
     private mutating func string() throws(JSONError) -> [UInt8] {
         at += 1
         var bytes: [UInt8] = []
+        var run = at  // where the bytes begin that stand for themselves
         while true {
-            let byte = try peek()
-            switch byte {
+            switch try peek() {
             case UInt8(ascii: "\""):
+                bytes.append(contentsOf: text[run..<at])
                 at += 1
                 return bytes
             case UInt8(ascii: "\\"):
+                bytes.append(contentsOf: text[run..<at])
                 at += 1
                 try escape(into: &bytes)
+                run = at
             case 0..<0x20: throw error(.badString)
-            default:
-                bytes.append(byte)
-                at += 1
+            default: at += 1
             }
         }
     }

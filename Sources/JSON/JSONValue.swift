@@ -19,6 +19,9 @@ package struct JSONString: Hashable, Sendable {
     package init(_ text: String) { utf8 = Array(text.utf8) }
 
     package var text: String { String(decoding: utf8, as: UTF8.self) }
+
+    /// The same bytes? Most names differ in their length, which is looked at first.
+    package func equals(_ text: String) -> Bool { utf8.count == text.utf8.count && utf8.elementsEqual(text.utf8) }
 }
 
 /// An object: its members in the order in which they stand, no two of one name.
@@ -29,7 +32,7 @@ package struct JSONObject: Sendable {
 
     /// The member of that name, compared as bytes.
     package subscript(_ name: String) -> JSONValue? {
-        members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
+        members.first { $0.name.equals(name) }?.value
     }
 }
 

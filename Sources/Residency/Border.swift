@@ -90,7 +90,9 @@ struct Owners {
 }
 
 /// Equality of UTF-8 bytes. `==` on strings is canonical equivalence: by it a KELVIN SIGN is a K, in a token too.
-func isSameBytes(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
+func isSameBytes(_ left: String, _ right: String) -> Bool {
+    left.utf8.count == right.utf8.count && left.utf8.elementsEqual(right.utf8)
+}
 
 extension Rule {
     /// The furthest relation that any reader has to `owner`.

@@ -10,7 +10,7 @@ struct ClaimReader {
     func expected(_ name: String, _ what: String) -> MalformedToken { .claim(path: path + name, expected: what) }
 
     func allow(only names: [String]) throws(MalformedToken) {
-        for (name, _) in object.members where !names.contains(where: { $0.utf8.elementsEqual(name.utf8) }) {
+        for (name, _) in object.members where !names.contains(where: name.equals) {
             throw expected(quoted(name.text), "no such member")
         }
     }

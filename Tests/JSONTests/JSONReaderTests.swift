@@ -45,6 +45,14 @@ private func problem(_ bytes: [UInt8], depthMax: Int = 8) -> JSONError.Problem? 
         #expect(problem(bytes) == .notUTF8)
     }
 
+    /// Few names are compared and many are hashed: a second one is found among both.
+    @Test(arguments: [0, 1, 15, 16, 17, 40])
+    func findsTheSecondOfANameAmongMany(_ place: Int) {
+        let members = (0...40).map { "\"name\($0)\":\($0)" }
+        #expect(problem("{" + members.joined(separator: ",") + "}") == nil)
+        #expect(problem("{" + (members + ["\"name\(place)\":0"]).joined(separator: ",") + "}") == .duplicateName)
+    }
+
     @Test func boundsDepthAndSize() {
         func nested(_ depth: Int) -> String {
             String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
@@ -81,6 +89,13 @@ private func problem(_ bytes: [UInt8], depthMax: Int = 8) -> JSONError.Problem? 
     @Test func resolvesEscapes() throws {
         let value = try JSONValue(parsing: Array(#""\"\\\/\b\f\n\r\t\u0041\u00e9\uD83D\ude00\u0000é😀""#.utf8))
         #expect(value.utf8 == Array("\"\\/\u{8}\u{C}\n\r\tA\u{E9}😀\u{0}é😀".utf8))
+    }
+
+    @Test(arguments: [#"a\nb\tc"#, #"\n"#, #"ab\n"#, #"\nab"#, #"\n\n"#, "", "ab"])
+    func keepsWhatStandsBetweenEscapes(_ text: String) throws {
+        let value = try JSONValue(parsing: Array("\"\(text)\"".utf8))
+        let meant = text.replacingOccurrences(of: #"\n"#, with: "\n").replacingOccurrences(of: #"\t"#, with: "\t")
+        #expect(value.string == meant)
     }
 
     @Test func keepsTheOrderOfMembers() throws {

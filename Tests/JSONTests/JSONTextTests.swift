@@ -68,6 +68,20 @@ import Testing
         #expect(Base64.url.decode(text) == nil)
     }
 
+    /// At each place of a whole group and of the rest after it, by each byte that is no digit.
+    @Test func noOtherByteIsADigit() {
+        let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+        for place in 0..<7 {
+            for byte in UInt8.min...UInt8.max {
+                var text = Array("Zm9vZm8".utf8)
+                text[place] = byte
+                // The last digit's two lowest bits are no part of a byte: they must be 0.
+                let isDigit = digits.firstIndex(of: byte).map { place < 6 || $0 % 4 == 0 } ?? false
+                #expect((Base64.url.decode(text.span) != nil) == isDigit, "byte \(byte) at \(place)")
+            }
+        }
+    }
+
     @Test func everyByteComesBack() {
         let all = (0...255).map { UInt8($0) }
         for count in 253...256 {
