@@ -12,25 +12,11 @@ extension JSONValue {
     }
 }
 
-/// The names of one object: few are compared one by one, which costs less than to hash them, and many are hashed, so that no text takes
-/// the square of its length.
-private struct Names {
-    private static let comparedMax = 16
-    private var few: [JSONString] = []
-    private var many: Set<JSONString> = []
-
-    /// False when the name is there already.
-    mutating func insert(_ name: JSONString) -> Bool {
-        if few.contains(name) || many.contains(name) { return false }
-        if few.count < Self.comparedMax { few.append(name) } else { many.insert(name) }
-        return true
-    }
-}
-
 private struct JSONReader {
     let text: [UInt8]
     let depthMax: Int
     var at = 0
+    private static let fewMembers = 12
 
     init(text: [UInt8], depthMax: Int) {
         self.text = text
@@ -61,7 +47,9 @@ private struct JSONReader {
         guard depth <= depthMax else { throw error(.tooDeep) }
         at += 1
         var members: [(name: JSONString, value: JSONValue)] = []
-        var names = Names()
+        var names: Set<JSONString> = []
+        // Most objects have few members and one array of them.
+        members.reserveCapacity(Self.fewMembers)
         skipSpace()
         if try peek() == UInt8(ascii: "}") {
             at += 1
@@ -72,7 +60,13 @@ private struct JSONReader {
             let start = at
             guard try peek() == UInt8(ascii: "\"") else { throw error(.unexpected) }
             let name = JSONString(utf8: try string())
-            guard names.insert(name) else { throw JSONError(problem: .duplicateName, offset: start) }
+            // Few names are compared one by one, which costs less than to hash them; many are hashed, so that no text takes the square
+            // of its length.
+            if members.count == Self.fewMembers { names.formUnion(members.lazy.map(\.name)) }
+            let isNew =
+                members.count < Self.fewMembers
+                ? !members.contains { $0.name == name } : names.insert(name).inserted
+            guard isNew else { throw JSONError(problem: .duplicateName, offset: start) }
             skipSpace()
             guard try peek() == UInt8(ascii: ":") else { throw error(.unexpected) }
             at += 1

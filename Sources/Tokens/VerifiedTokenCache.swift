@@ -34,8 +34,8 @@ package final class ReviewedToken: Sendable {
 package final class VerifiedTokenCache {
     package private(set) var hits: UInt64 = 0
     package private(set) var misses: UInt64 = 0
-    private var verified: Generations
-    private var refused: Generations
+    private var verified: Places
+    private var refused: Places
     /// The last ones, by their bytes, which a hash says less quickly.
     private var recent: [Recent?]
 
@@ -51,8 +51,8 @@ package final class VerifiedTokenCache {
 
     /// - Parameter entriesMax: Verified tokens kept at most; an eighth as many refusals are kept beside them.
     package init(entriesMax: Int) {
-        verified = Generations(entriesMax: entriesMax)
-        refused = Generations(entriesMax: max(2, entriesMax / Self.refusedDivisor))
+        verified = Places(placesMax: entriesMax)
+        refused = Places(placesMax: max(2, entriesMax / Self.refusedDivisor))
         recent = Array(repeating: nil, count: Self.recentCount)
     }
 
@@ -103,30 +103,40 @@ package final class VerifiedTokenCache {
     package var count: Int { verified.count + refused.count }
 }
 
-/// Two tables: when the younger is full it becomes the older, and what was not used since the last such turn is gone. What is
-/// found in the older moves to the younger.
-private struct Generations {
-    private let entriesMax: Int
-    private var younger: [SHA256Digest: ReviewedToken] = [:]
-    private var older: [SHA256Digest: ReviewedToken] = [:]
+/// As many outcomes as it has places for. One that comes when all are taken takes the place of the next in turn that was not used
+/// since its last turn (second chance): one leaves for one that comes, so that no request waits for thousands to be freed.
+private struct Places {
+    private let placesMax: Int
+    private var places: [(reviewed: ReviewedToken, isUsed: Bool)] = []
+    private var numbers: [SHA256Digest: Int] = [:]
+    private var next = 0
 
-    init(entriesMax: Int) { self.entriesMax = max(1, entriesMax / 2) }
+    init(placesMax: Int) { self.placesMax = max(1, placesMax) }
 
-    var count: Int { younger.count + older.count }
+    var count: Int { places.count }
 
     mutating func find(_ key: SHA256Digest) -> ReviewedToken? {
-        if let reviewed = younger[key] { return reviewed }
-        guard let reviewed = older.removeValue(forKey: key) else { return nil }
-        keep(reviewed)
-        return reviewed
+        guard let number = numbers[key] else { return nil }
+        places[number].isUsed = true
+        return places[number].reviewed
     }
 
     mutating func keep(_ reviewed: ReviewedToken) {
-        guard younger[reviewed.sha256] == nil else { return }
-        if younger.count >= entriesMax {
-            older = younger
-            younger = [:]
+        if let number = numbers[reviewed.sha256] {
+            places[number].isUsed = true
+            return
         }
-        younger[reviewed.sha256] = reviewed
+        guard places.count >= placesMax else {
+            numbers[reviewed.sha256] = places.count
+            return places.append((reviewed, false))
+        }
+        while places[next].isUsed {
+            places[next].isUsed = false
+            next = (next + 1) % placesMax
+        }
+        numbers.removeValue(forKey: places[next].reviewed.sha256)
+        numbers[reviewed.sha256] = next
+        places[next] = (reviewed, false)
+        next = (next + 1) % placesMax
     }
 }
