@@ -62,11 +62,14 @@ package enum Base64: Sendable {
         var isCanonical = true
         let bytes = [UInt8](capacity: count * 3 / 4) { bytes in
             // What is no digit has the value 64, so that every value ored together is beyond 63 where one of them is.
-            var word: UInt32 = 0, all: UInt32 = 0
+            var word: UInt32 = 0
+            var all: UInt32 = 0
             var at = 0
             while at + 4 <= count {
-                let first = UInt32(values[Int(text[at])]), second = UInt32(values[Int(text[at + 1])])
-                let third = UInt32(values[Int(text[at + 2])]), fourth = UInt32(values[Int(text[at + 3])])
+                let first = UInt32(values[Int(text[at])])
+                let second = UInt32(values[Int(text[at + 1])])
+                let third = UInt32(values[Int(text[at + 2])])
+                let fourth = UInt32(values[Int(text[at + 3])])
                 all |= first | second | third | fourth
                 word = first << 18 | second << 12 | third << 6 | fourth
                 bytes.append(UInt8(truncatingIfNeeded: word >> 16))
