@@ -20,6 +20,16 @@ package enum StoreLimits {
     static let restNanosecondsMin: Int64 = 20_000_000
     /// Objects of a store whose tags are known from the last look-up; a power of two.
     static let judgedTagsCount = 2048
+    /// Objects of a store that are kept open while they rest; a power of two.
+    static let restingObjectsMax = 1024
+    /// Fewer than `restingObjectsMax` where the process may not have so many descriptors for each.
+    static let descriptorsForEachRestingObject: UInt64 = 32
+    /// Objects that lie deeper are not kept open.
+    static let restingFoldersMax = 8
+    /// Folders that objects may share when they are kept open.
+    static let restingWaysMax = 64
+    /// An object is kept open for so long, or up to twice as long.
+    static let restingSweepSeconds: Int64 = 1
     /// Folders known to be on disk with all their parents.
     static let durableFoldersMax = 65_536
     /// Locks among which keys are shared out.

@@ -41,8 +41,11 @@ extension DirectoryStore {
                 if let side = old.sealed?.rest.sideFile { root.removeSideFile(side) }
                 return true
             }
-            // The key's own name may be a folder that is empty now.
-            if removed { prune(path) }
+            if removed {
+                resting.forget(key)
+                // The key's own name may be a folder that is empty now.
+                prune(path)
+            }
             return removed
         } catch {
             if error.code == ENOENT || error.code == ENOTDIR { return false }

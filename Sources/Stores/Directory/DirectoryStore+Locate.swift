@@ -50,14 +50,19 @@ extension DirectoryRoot {
 extension DirectoryStore {
     /// Looks a key up as far as the kernel has it in memory; nil when it would have to wait.
     func locateCached(_ key: ObjectKey) throws(StoreError) -> Located? {
+        if let located = resting.object(key) { return located }
+        let (path, now) = (EscapedPath.file(key), FileTime.now())
         do throws(SystemError) {
-            guard let opened = try DirectoryRoot.openFile(EscapedPath.file(key), below: root.folder, .readingCached)
+            guard let opened = try DirectoryRoot.openFile(path, below: root.folder, .readingCached)
             else { return Located(absent: key) }
             if let tag = judged.tag(of: opened.status, binding: key.utf8) {
                 let status = opened.status
-                return Located(key, ObjectFile(opened.intoDescriptor(), status, tag))
+                let file = ObjectFile(opened.intoDescriptor(), status, tag)
+                let located = Located(key, file)
+                resting.keep(located, file, path: path, below: root.folder)
+                return located
             }
-            let file = judged.keep(try read(opened, binding: key.utf8), binding: key.utf8)
+            let file = judged.keep(try read(opened, binding: key.utf8), binding: key.utf8, now: now)
             return file.needsSideFile ? nil : Located(key, file)
         } catch {
             if error.code == EAGAIN { return nil }

@@ -247,7 +247,10 @@ extension DirectoryStore {
                     }
                 }
             }
-            if let result { return result }
+            if let result {
+                if result { resting.forget(key) }
+                return result
+            }
             // A folder on the way is gone: by a DELETE, or by somebody's hand, of which nothing was remembered.
             root.durable.forget(folderPath)
         }

@@ -13,6 +13,7 @@ package struct DirectoryStore: Store {
     let verifiesContent: Bool
     let root: DirectoryRoot
     let judged = JudgedTags(count: StoreLimits.judgedTagsCount)
+    let resting = RestingObjects(count: RestingObjects.count(descriptorsMax: ProcessFacts.descriptorsMax()))
 
     /// What the settings say of a store beside its folder.
     package struct Configuration: Sendable {
@@ -72,7 +73,10 @@ extension DirectoryStore {
         _ key: ObjectKey, on loop: any EventLoop, _ found: @escaping (Result<Located, StoreError>) -> Void
     ) {
         do throws(StoreError) {
-            if let located = try locateCached(key) { return found(.success(located)) }
+            if let located = try locateCached(key) {
+                resting.sweepLater(on: loop)
+                return found(.success(located))
+            }
         } catch { return found(.failure(error)) }
         root.jobs.run(on: loop) { [self] () throws(StoreError) in
             try locate(key)

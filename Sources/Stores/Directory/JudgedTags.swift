@@ -60,10 +60,10 @@ final class JudgedTags: Sendable {
 
     /// - Parameters:
     ///   - file: whose status fstat said before the attribute was read.
-    ///   - now: not before the attribute was read.
+    ///   - now: not after fstat was asked.
     /// - Returns: the same file, with what its entry says of it where it was kept.
     @discardableResult
-    func keep(_ file: ObjectFile, binding: [UInt8], now: FileTime = .now()) -> ObjectFile {
+    func keep(_ file: ObjectFile, binding: [UInt8], now: FileTime) -> ObjectFile {
         let status = file.status
         guard case .sealed(let sealed) = file.tagState, sealed.rest.sideFile == nil,
             now.nanoseconds(since: status.changed) >= StoreLimits.restNanosecondsMin

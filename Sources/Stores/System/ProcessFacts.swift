@@ -21,14 +21,19 @@ package struct ProcessFacts: Sendable {
     /// As they are now. Counts every descriptor: not for an event loop.
     package init() {
         openDescriptors = Self.countDescriptors()
-        var limit = rlimit()
-        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        descriptorsMax = UInt64(limit.rlim_cur)
+        descriptorsMax = Self.descriptorsMax()
         residentBytes = Self.resident()
         var usage = rusage()
         unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         func microseconds(_ time: timeval) -> Int64 { Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_usec) }
         cpuMicroseconds = microseconds(usage.ru_utime) + microseconds(usage.ru_stime)
+    }
+
+    /// How many descriptors this process may have (RLIMIT_NOFILE).
+    static func descriptorsMax() -> UInt64 {
+        var limit = rlimit()
+        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return UInt64(limit.rlim_cur)
     }
 
     private static func countDescriptors() -> Int {
