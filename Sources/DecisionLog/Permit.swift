@@ -28,7 +28,7 @@ package struct Permit: ~Copyable {
 }
 
 /// What a decision to allow lets storage do, and to what.
-package struct Release: Sendable {
+package final class Release: Sendable {
     package let bucket: BucketName
     package let operation: Operation
     /// The key's bytes, or the prefix of a listing.

@@ -90,8 +90,8 @@ extension Exchange {
     }
 
     /// Hands the socket as much as it takes.
-    /// - Parameter head: goes before it, in the same records.
-    func continueSending(after head: ByteBuffer = ByteBuffer()) {
+    /// - Parameter head: goes before it, in the same records. Taken, so that the content is written into the same memory.
+    func continueSending(after head: consuming ByteBuffer = ByteBuffer()) {
         var buffer = head
         while case .sending(let reader) = work, !isOver {
             guard connection.isWritable else { break }
