@@ -4,9 +4,9 @@ enum Limits {
     static let drainedBytesMax = 8 << 20
     /// How long a refused body is drained.
     static let drainSecondsMax: Int64 = 5
-    /// Bytes of an object handed to the socket at a time: three TLS records, which one call encrypts and one call sends while they
+    /// Bytes of an object handed to the socket at a time: seven TLS records, which one call encrypts and one call sends while they
     /// are in the processor's cache.
-    static let readChunkBytes = 48 << 10
+    static let readChunkBytes = 112 << 10
     /// What a head is likely to take.
     static let headRoomBytes = 1 << 10
     /// Bytes of requests that are held undecoded while one is in hand; the socket is not read beyond it.
@@ -36,7 +36,7 @@ enum Limits {
     /// TLS handshakes in progress at a time.
     static let handshakesMax = 1024
     /// Memory for an answer that is kept for the next one is no larger.
-    static let spareAnswerBytesMax = 64 << 10
+    static let spareAnswerBytesMax = 128 << 10
     /// Bytes of a request to the operators' listener.
     static let operatorBodyBytesMax = 64 << 10
 }
