@@ -4,7 +4,9 @@ internal import OpenSSL
 /// system has them. Owned by the writer's thread, but for `isInPlace`, `isDirect` and `retire`, which the integrator calls.
 final class WriteAheadLog: @unchecked Sendable {
     static let folder = "wal"
-    private static let spare = "wal/spare"
+    /// Segments to be used again. To fill a new one with zeros takes a disk some milliseconds, in which nothing is decided: there are as
+    /// many as a busy gateway closes between two checkpoints.
+    private static let spares = ["wal/spare"] + (2...8).map { "wal/spare-\($0)" }
     /// Bytes at a segment's end that only the last words use: on a full disk there is no room for another segment.
     static let lastWordsBytes = 2 * AlignedBuffer.alignment
 
@@ -99,16 +101,22 @@ final class WriteAheadLog: @unchecked Sendable {
     func retire(coveredSize: UInt64) throws(LogError) {
         do throws(LogSystemError) {
             while let first = nextClosed(), first.end <= coveredSize {
-                if try files.exists(Self.spare) {
-                    try files.removeDurably(first.name)
+                if let spare = try Self.spare(isThere: false, files) {
+                    try files.rename(first.name, to: spare)
                 } else {
-                    try files.rename(first.name, to: Self.spare)
+                    try files.removeDurably(first.name)
                 }
                 monitor.withLock { _ = shared.closed.removeFirst() }
             }
         } catch {
             throw .system(error)
         }
+    }
+
+    /// The first name of a spare segment that is taken, or that is free. Names are given by the integrator and taken away by the writer.
+    private static func spare(isThere: Bool, _ files: LogFolder) throws(LogSystemError) -> String? {
+        for name in spares where try files.exists(name) == isThere { return name }
+        return nil
     }
 
     private func nextClosed() -> (name: String, end: UInt64)? { monitor.withLock { shared.closed.first } }
@@ -130,7 +138,7 @@ final class WriteAheadLog: @unchecked Sendable {
     {
         let digits = String(sequence)
         let name = "\(folder)/" + String(repeating: "0", count: 20 - digits.count) + digits
-        if try files.exists(spare) {
+        if let spare = try spare(isThere: true, files) {
             try files.rename(spare, to: name)
         } else {
             try files.publish(name, [UInt8](repeating: 0, count: byteCount), mode: 0o600)
