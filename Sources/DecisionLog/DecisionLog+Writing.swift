@@ -31,8 +31,11 @@ extension DecisionLog {
     /// After a group of a busy time: gives the processor to whoever wants it, and goes on without a sleep when the next group comes soon.
     private func lookForWork() {
         guard lastGroupCount.load(ordering: .relaxed) >= Self.busyGroupCount else { return }
+        let wanted = lastGroupCount.load(ordering: .relaxed) * 3 / 4
         let until = clock.monotonicMicroseconds() + Self.lookingMicroseconds
-        while !hasWork.load(ordering: .acquiring), clock.monotonicMicroseconds() < until { LogThread.yield() }
+        while !hasWork.load(ordering: .acquiring) || monitor.withLock({ pending.count < wanted }),
+            clock.monotonicMicroseconds() < until
+        { LogThread.yield() }
     }
 
     /// No group comes any more.
