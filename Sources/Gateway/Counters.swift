@@ -30,8 +30,6 @@ struct Counters: Sendable {
     var requestMicroseconds = Histogram()
 
     private static let reasons = Reason.allCases
-    private static let slotOfReason: [Reason: Int] = Dictionary(
-        uniqueKeysWithValues: reasons.enumerated().map { ($0.element, $0.offset) })
 
     /// - Parameter stores: how many slots there are; one more is kept for decisions about no store.
     init(stores: Int) {
@@ -41,7 +39,7 @@ struct Counters: Sendable {
     /// Counts one decision. `store` is the store's slot, nil for none.
     mutating func count(_ reason: Reason, store: Int?, crossing: Bool) {
         let store = store.map { $0 + 1 } ?? 0
-        let slot = (store * Self.reasons.count + (Self.slotOfReason[reason] ?? 0)) * 2 + (crossing ? 1 : 0)
+        let slot = (store * Self.reasons.count + (Self.reasons.firstIndex(of: reason) ?? 0)) * 2 + (crossing ? 1 : 0)
         guard decisions.indices.contains(slot) else { return }
         decisions[slot] += 1
     }

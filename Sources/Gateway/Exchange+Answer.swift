@@ -80,7 +80,7 @@ extension Exchange {
     /// Sends a head and, in pieces as the client takes them, the content.
     private func send(_ head: consuming [UInt8], body: BodyReader?, length: Int64?) {
         var head = head
-        if let length { ResponseEncoder.writeField("Content-Length", integer: length, into: &head) }
+        if let length { ResponseEncoder.writeField("Content-Length", integer: UInt64(length), into: &head) }
         ResponseEncoder.endHead(into: &head)
         guard let body, body.remainingBytes > 0 else { return finish(head) }
         work = .sending(body)
@@ -276,7 +276,7 @@ extension Exchange {
     }
 
     private func finish(_ head: consuming [UInt8], _ body: [UInt8]) {
-        ResponseEncoder.writeField("Content-Length", integer: body.count, into: &head)
+        ResponseEncoder.writeField("Content-Length", integer: UInt64(body.count), into: &head)
         ResponseEncoder.endHead(into: &head)
         let count = isHead ? 0 : body.count
         var last = buffer(head, capacity: head.count + count)

@@ -22,12 +22,10 @@ package enum ResponseEncoder {
         buffer.append("\r\n")
     }
 
-    package static func writeField(
-        _ name: StaticString, integer value: some FixedWidthInteger, into buffer: inout [UInt8]
-    ) {
+    package static func writeField(_ name: StaticString, integer value: UInt64, into buffer: inout [UInt8]) {
         buffer.append(name)
         buffer.append(": ")
-        writeDecimal(UInt64(value), into: &buffer)
+        writeDecimal(value, into: &buffer)
         buffer.append("\r\n")
     }
 

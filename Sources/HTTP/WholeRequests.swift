@@ -110,7 +110,7 @@ package final class WholeRequestHandler: ChannelInboundHandler {
             guard let value else { continue }
             bytes.append(contentsOf: "\(name): \(value)\r\n".utf8)
         }
-        ResponseEncoder.writeField("Content-Length", integer: answer.body.count, into: &bytes)
+        ResponseEncoder.writeField("Content-Length", integer: UInt64(answer.body.count), into: &bytes)
         bytes.append("Date: ")
         bytes.append(contentsOf: date.value(unixSeconds: nowSeconds()))
         bytes.append("\r\n")

@@ -8,9 +8,13 @@ package struct ObjectKey: Hashable, Comparable, Sendable {
 
     /// Nil when the bytes are no key.
     package init?(utf8 bytes: [UInt8]) {
-        guard (1...Self.bytesMax).contains(bytes.count), !bytes.contains(0),
-            String(validating: bytes, as: UTF8.self) != nil
-        else { return nil }
+        guard (1...Self.bytesMax).contains(bytes.count) else { return nil }
+        var (hasZero, hasOthers) = (false, false)
+        for byte in bytes {
+            hasZero = hasZero || byte == 0
+            hasOthers = hasOthers || byte >= 0x80
+        }
+        guard !hasZero, !hasOthers || String(validating: bytes, as: UTF8.self) != nil else { return nil }
         utf8 = bytes
     }
 

@@ -17,7 +17,7 @@ private func written(_ body: (inout [UInt8]) throws -> Void) rethrows -> String 
             ResponseEncoder.beginHead(status: 206, into: &buffer)
             ResponseEncoder.writeField("Server", "Bailiwick", into: &buffer)
             try ResponseEncoder.writeField("Date", Array("Sun, 06 Nov 1994 08:49:37 GMT".utf8), into: &buffer)
-            ResponseEncoder.writeField("Content-Length", integer: Int64.max, into: &buffer)
+            ResponseEncoder.writeField("Content-Length", integer: UInt64(Int64.max), into: &buffer)
             try ResponseEncoder.writeField(
                 prefix: "x-amz-meta-", name: Array("a~B".utf8), Array("\t\u{E9} b".utf8), into: &buffer)
             ResponseEncoder.endHead(into: &buffer)
