@@ -203,7 +203,7 @@ import Testing
         let strace = Process()
         strace.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         strace.arguments = [
-            "strace", "-f", "-q", "-e", "trace=%file,openat2,fgetxattr,getdents64", "-o", trace, "-p", "\(pid)",
+            "strace", "-f", "-q", "-y", "-e", "trace=%file,openat2,fgetxattr,getdents64", "-o", trace, "-p", "\(pid)",
         ]
         let errors = Pipe()
         strace.standardError = errors
@@ -221,7 +221,10 @@ import Testing
             while Date() < deadline {
                 _ = try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/bob/INBOX/1")
                 let after = ((try? String(contentsOfFile: trace, encoding: .utf8)) ?? "").dropFirst(before.count)
-                if let end = after.range(of: "bob") { return String(after[..<end.lowerBound]) }
+                let lines = after.split(separator: "\n", omittingEmptySubsequences: false)
+                if let end = lines.firstIndex(where: { $0.contains("bob") }) {
+                    return lines[..<end].joined(separator: "\n")
+                }
             }
             throw TestFailure("strace sees nothing")
         }
