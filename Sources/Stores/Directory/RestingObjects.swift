@@ -35,10 +35,13 @@ final class RestingFolder: Sendable {
     private static func open(
         _ name: RelativePath, below folder: borrowing FileDescriptor, under above: RestingFolder?, now: FileTime
     ) throws(SystemError) -> RestingFolder? {
-        let descriptor = try Stores.open(name, below: folder, .folder)
-        let changed = try descriptor.status().changed
-        guard now.nanoseconds(since: changed) >= StoreLimits.restNanosecondsMin else { return nil }
-        return RestingFolder(descriptor, changed: changed, above: above)
+        // On an event loop: no further than the kernel has the names in memory.
+        let descriptor = try Stores.open(name, below: folder, .readingCached)
+        let status = try descriptor.status()
+        guard status.kind == .folder, now.nanoseconds(since: status.changed) >= StoreLimits.restNanosecondsMin else {
+            return nil
+        }
+        return RestingFolder(descriptor, changed: status.changed, above: above)
     }
 
     /// Asks each of them, from the last to the root.
