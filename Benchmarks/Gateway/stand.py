@@ -43,8 +43,14 @@ processes = []
 
 
 def end_all():
-    for process in processes:
-        if process.poll() is None:
+    """Asks first: a master that is killed leaves its workers behind."""
+    left = [process for process in processes if process.poll() is None]
+    for process in left:
+        process.terminate()
+    for process in left:
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
