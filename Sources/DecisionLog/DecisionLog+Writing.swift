@@ -28,10 +28,12 @@ extension DecisionLog {
         monitor.withLock { phase == .open || phase == .full || (pending.count > 0 && phase != .closed) }
     }
 
-    /// After a group of a busy time: gives the processor to whoever wants it, and goes on without a sleep when the next group comes soon.
+    /// After a group of a busy time: gives the processor to whoever wants it, and goes on without a sleep when nearly as many as that group
+    /// had come soon. What a write costs does not depend on how many share it.
     private func lookForWork() {
-        guard lastGroupCount.load(ordering: .relaxed) >= Self.busyGroupCount else { return }
-        let wanted = lastGroupCount.load(ordering: .relaxed) * 3 / 4
+        let lastCount = lastGroupCount.load(ordering: .relaxed)
+        guard lastCount >= Self.busyGroupCount else { return }
+        let wanted = lastCount * 3 / 4
         let until = clock.monotonicMicroseconds() + Self.lookingMicroseconds
         while !hasWork.load(ordering: .acquiring) || monitor.withLock({ pending.count < wanted }),
             clock.monotonicMicroseconds() < until

@@ -27,7 +27,7 @@ package struct Permit: ~Copyable {
     }
 }
 
-/// What a decision to allow lets storage do, and to what.
+/// What a decision to allow lets storage do, and to what. Handed from thread to thread by reference.
 package final class Release: Sendable {
     package let bucket: BucketName
     package let operation: Operation

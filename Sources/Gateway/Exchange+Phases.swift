@@ -238,10 +238,10 @@ extension Exchange: DecisionWaiter {
     }
 
     private func count() {
-        guard let reason = decision?.reason else { return }
-        worker.counters.count(reason, store: store?.position, crossing: decision?.crossed.isEmpty == false)
-        if decision?.isMisplaced == true { worker.counters.misplaced += 1 }
-        if reason == .tagInvalid { reportSealFailure() }
+        guard let decision else { return }
+        worker.counters.count(decision.reason, store: store?.position, crossing: !decision.crossed.isEmpty)
+        if decision.isMisplaced { worker.counters.misplaced += 1 }
+        if decision.reason == .tagInvalid { reportSealFailure() }
     }
 
     /// A broken seal is more than a refusal: somebody changed what lies on the disk.

@@ -1,4 +1,5 @@
-/// Which entries an allowed listing may show: the rule applied to one entry of the listing (DESIGN 3.6).
+/// Which entries an allowed listing may show: the rule applied to one entry of the listing (DESIGN 3.6). By reference: a
+/// decision carries it, and few do.
 package final class Admission: Sendable {
     private let question: Question
     /// Does the listing cross the border of its own store?

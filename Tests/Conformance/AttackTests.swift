@@ -200,6 +200,7 @@ import Testing
     func aRefusalBeforeLookupTouchesNoFile() throws {
         let pid = try #require(world.daemon("dub1-gw1")).pid
         let trace = world.folder("trace-\(UUID().uuidString)")
+        // With what each descriptor is of: an object that is kept open is asked for by its own.
         let strace = Process()
         strace.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         strace.arguments = [

@@ -95,6 +95,39 @@ import Testing
         #expect(try LogTests.entries(folder).events("reload").count == 10)
     }
 
+    /// Up to eight segments that a checkpoint covers wait for their next use, and the writer fills no new one with zeros before they are
+    /// used up.
+    @Test func coveredSegmentsAreUsedAgain() throws {
+        let files = LogFolder(path: folder("log"))
+        for name in ["", "wal"] { try files.makeFolder(name, mode: 0o700) }
+        // Two groups fit into one.
+        let wal = try WriteAheadLog(files, segmentBytes: 16 << 10, recovered: WriteAheadRecovery())
+        var count: UInt64 = 0
+        func fillSegments(_ segments: Int) throws {
+            for _ in 0..<2 * segments {
+                var entries: [UInt8] = []
+                EntryFraming.append(Array("entry \(count)".utf8), to: &entries)
+                try wal.write(entries: entries, firstIndex: count, count: 1)
+                count += 1
+            }
+        }
+        func identities(_ isSpare: Bool) throws -> Set<FileIdentity> {
+            Set(
+                try files.names("wal").filter { $0.hasPrefix("spare") == isSpare }.compactMap {
+                    try files.identity("wal/\($0)")
+                })
+        }
+        try fillSegments(12)
+        try wal.retire(coveredSize: count)
+        let spares = try identities(true)
+        #expect(spares.count == 8)
+        #expect(try identities(false).count == 1)
+        try fillSegments(8)
+        #expect(try identities(true).isEmpty)
+        #expect(try identities(false).subtracting(spares).count == 1)
+        #expect(try identities(false).count == 9)
+    }
+
     @Test func completionsAreBatchedAndCloseTheirDecisions() throws {
         let log = try LogTests.open(folder, clock: clock)
         let loop = Loop(log)

@@ -74,9 +74,7 @@ import Testing
     }
 
     private func later(_ file: ObjectFile, nanoseconds: Int64) -> FileTime {
-        let changed = file.status.changed
-        let sum = changed.nanoseconds + nanoseconds
-        return FileTime(seconds: changed.seconds + sum / 1_000_000_000, nanoseconds: sum % 1_000_000_000)
+        file.status.changed.later(nanoseconds: nanoseconds)
     }
 
     @Test func isJudgedAgainWhenTheContentIsAnother() throws {

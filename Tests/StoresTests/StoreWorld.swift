@@ -314,6 +314,13 @@ func attribute(of path: String) throws -> [UInt8]? {
     return try ExtendedAttribute.value(of: file, bytesMax: StoreLimits.attributeBytesMax)
 }
 
+extension FileTime {
+    func later(nanoseconds more: Int64) -> FileTime {
+        let sum = nanoseconds + more
+        return FileTime(seconds: seconds + sum / 1_000_000_000, nanoseconds: sum % 1_000_000_000)
+    }
+}
+
 extension ObjectFacts {
     /// All that is told, to be compared.
     var all: [AnyHashable] {

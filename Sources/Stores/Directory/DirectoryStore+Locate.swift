@@ -57,9 +57,8 @@ extension DirectoryStore {
             else { return Located(absent: key) }
             if let tag = judged.tag(of: opened.status, binding: key.utf8) {
                 let status = opened.status
-                let file = ObjectFile(opened.intoDescriptor(), status, tag)
-                let located = Located(key, file)
-                resting.keep(located, file, path: path, below: root.folder)
+                let located = Located(key, ObjectFile(opened.intoDescriptor(), status, tag))
+                resting.keep(located, path: path, below: root.folder, now: now)
                 return located
             }
             let file = judged.keep(try read(opened, binding: key.utf8), binding: key.utf8, now: now)

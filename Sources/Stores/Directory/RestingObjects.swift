@@ -65,20 +65,20 @@ final class RestingFolder: Sendable {
 final class RestingObjects: Sendable {
     private final class Kept: Sendable {
         let located: Located
-        private let file: ObjectFile
         private let folder: RestingFolder
         /// How many sweeps there had been.
         let sweeps: UInt64
 
-        init(_ located: Located, _ file: ObjectFile, in folder: RestingFolder, sweeps: UInt64) {
+        init(_ located: Located, in folder: RestingFolder, sweeps: UInt64) {
             self.located = located
-            self.file = file
             self.folder = folder
             self.sweeps = sweeps
         }
 
         func isUnchanged() -> Bool {
-            guard folder.isUnchanged(), let status = try? file.descriptor.status() else { return false }
+            guard folder.isUnchanged(), let file = located.file, let status = try? file.descriptor.status() else {
+                return false
+            }
             return status == file.status
         }
     }
@@ -123,20 +123,21 @@ final class RestingObjects: Sendable {
 
     /// Keeps what was looked up, where all of it has rested. What cannot be kept is not, whyever.
     /// - Parameters:
-    ///   - file: the object's, whose tag was known again: it had rested before it was judged.
+    ///   - located: an object whose tag was known again: its file had rested before it was judged.
     ///   - path: the escaped path that it was opened by.
-    func keep(_ located: Located, _ file: ObjectFile, path: [UInt8], below root: borrowing FileDescriptor) {
+    ///   - now: not after the call.
+    func keep(_ located: Located, path: [UInt8], below root: borrowing FileDescriptor, now: FileTime) {
         let (folderPath, name) = EscapedPath.split(path)
         guard folderPath.count(where: { $0 == UInt8(ascii: "/") }) < StoreLimits.restingFoldersMax,
-            let folder = folder(folderPath, below: root),
+            let folder = folder(folderPath, below: root, now: now),
             // Asked after the folders were: from here on what gives the name to another changes a time.
-            let found = try? status(of: RelativePath(name), in: folder.descriptor), found == file.status
+            let found = try? status(of: RelativePath(name), in: folder.descriptor), found == located.file?.status
         else { return }
         let slot = slot(of: located.key)
         let before = slots.withLock { slots in
             let before = slots.objects[slot]
             if before == nil { slots.count += 1 }
-            slots.objects[slot] = Kept(located, file, in: folder, sweeps: slots.sweeps)
+            slots.objects[slot] = Kept(located, in: folder, sweeps: slots.sweeps)
             return before
         }
         // What is dropped closes a file: not with the lock held.
@@ -155,9 +156,9 @@ final class RestingObjects: Sendable {
         withExtendedLifetime(dropped) {}
     }
 
-    private func folder(_ path: [UInt8], below root: borrowing FileDescriptor) -> RestingFolder? {
+    private func folder(_ path: [UInt8], below root: borrowing FileDescriptor, now: FileTime) -> RestingFolder? {
         if let known = slots.withLock({ $0.folders[path] }), known.isUnchanged() { return known }
-        guard let folder = try? RestingFolder.open(path, below: root, now: .now()) else { return nil }
+        guard let folder = try? RestingFolder.open(path, below: root, now: now) else { return nil }
         slots.withLock { slots in
             if slots.folders.count >= StoreLimits.restingWaysMax { slots.folders = [:] }
             slots.folders[path] = folder
