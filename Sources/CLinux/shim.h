@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/types.h>
@@ -103,6 +104,12 @@ static inline int clinux_clock_is_synchronized(long *errorMicroseconds) {
     if (result < 0) return -errno;
     *errorMicroseconds = state.maxerror;
     return result != TIME_ERROR && !(state.status & STA_UNSYNC);
+}
+
+// What file system an open file or folder is in, by its number in statfs(2), or -errno.
+static inline long clinux_file_system_type(int descriptor) {
+    struct statfs facts;
+    return fstatfs(descriptor, &facts) < 0 ? -errno : (long)facts.f_type;
 }
 
 // syncfs(2).

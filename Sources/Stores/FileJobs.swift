@@ -1,6 +1,9 @@
 internal import NIOCore
 internal import NIOPosix
 
+/// Tells whoever asked for a job what came of it: once, from any thread.
+typealias Reply<Value> = @Sendable (Result<Value, StoreError>) -> Void
+
 /// Calls that may wait for the disk, on a pool of threads, with the answer brought back to the loop that asked.
 struct FileJobs: Sendable {
     let pool: NIOThreadPool
@@ -10,15 +13,27 @@ struct FileJobs: Sendable {
         on loop: any EventLoop, _ work: @escaping @Sendable () throws(StoreError) -> Value,
         _ done: @escaping (Result<Value, StoreError>) -> Void
     ) {
-        let done = NIOLoopBound(done, eventLoop: loop)
+        let reply = reply(on: loop, done)
         pool.submit { state in
-            let result: Result<Value, StoreError>
             switch state {
-            case .active:
-                do throws(StoreError) { result = .success(try work()) } catch { result = .failure(error) }
-            case .cancelled: result = .failure(.closing)
+            case .active: do throws(StoreError) { reply(.success(try work())) } catch { reply(.failure(error)) }
+            case .cancelled: reply(.failure(.closing))
             }
-            loop.execute { done.value(result) }
+        }
+    }
+
+    /// What calls `done` on `loop`. Called on the loop's thread.
+    func reply<Value: Sendable>(
+        on loop: any EventLoop, _ done: @escaping (Result<Value, StoreError>) -> Void
+    ) -> Reply<Value> {
+        let done = NIOLoopBound(done, eventLoop: loop)
+        return { result in loop.execute { done.value(result) } }
+    }
+
+    /// Runs `work` on a thread of the pool, or, where that ends, tells it that it is not.
+    func submit(_ work: @escaping @Sendable (_ isActive: Bool) -> Void) {
+        pool.submit { state in
+            if case .active = state { work(true) } else { work(false) }
         }
     }
 

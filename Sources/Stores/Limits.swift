@@ -1,3 +1,5 @@
+internal import NIOCore
+
 /// The bounds of this target, each with its unit in its name.
 package enum StoreLimits {
     /// A packed attribute: ext4 holds 4,032 bytes of attributes for a file in all (DESIGN section 4).
@@ -10,6 +12,16 @@ package enum StoreLimits {
     package static let writeBufferBytes = 256 << 10
     /// After so many bytes of a new object the kernel is told to begin writing them to disk.
     static let writeBehindBytes: Int64 = 8 << 20
+    /// Larger objects are hashed and made durable on their own before they join a group.
+    static let groupedBytesMax = 64 << 10
+    /// Groups of a store that are published at the same time.
+    static let groupsAtOnce = 2
+    /// A second group begins with so many objects.
+    static let secondGroupCountMin = 16
+    /// A group that took less is no reason to look at what its objects would have taken one by one.
+    static let slowGroup = TimeAmount.milliseconds(20)
+    /// How long objects are made durable one by one after a group that took longer than that.
+    static let groupsRest = TimeAmount.seconds(1)
     /// How often a change of names is tried again after it lost a race against another.
     static let publishAttemptsMax = 64
     /// How often a look-up is tried again when the object was replaced meanwhile.

@@ -163,7 +163,6 @@ package struct PutOutcome: Hashable, Sendable {
     package let etag: String
     package let size: Int64
     package let residency: ResidencyFacts
-    package let lastModifiedSeconds: Int64
     /// An object was there before.
     package let replaced: Bool
 }

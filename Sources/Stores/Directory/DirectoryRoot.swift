@@ -13,6 +13,7 @@ final class DirectoryRoot: Sendable {
     let jobs: FileJobs
     let locks = KeyLocks()
     let durable = DurableFolders()
+    let publisher: Publisher
     let sortedFolders = SortedFolderCache(bytesMax: StoreLimits.sortedFolderBytesMax)
     private let stageNames = Atomic<UInt64>(0)
 
@@ -35,6 +36,7 @@ final class DirectoryRoot: Sendable {
                 try folder.synchronize()
             }
             try Self.empty(stage)
+            publisher = Publisher(jobs, folder: folder, stage: stage)
             self.folder = folder
         } catch {
             if error.call == "flock", error.code == EWOULDBLOCK { throw .locked(path: path) }

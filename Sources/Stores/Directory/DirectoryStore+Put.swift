@@ -22,6 +22,8 @@ package final class ObjectWriter {
     private let loop: any EventLoop
     private let draft: Draft
     private var buffered = ByteBuffer()
+    /// What went to the pool before the end.
+    private var writtenBytes = 0
 
     init(store: DirectoryStore, key: ObjectKey, options: PutOptions, loop: any EventLoop) {
         self.store = store
@@ -36,6 +38,7 @@ package final class ObjectWriter {
         guard buffered.readableBytes >= StoreLimits.writeBufferBytes else { return done(.success(())) }
         let piece = buffered
         buffered = ByteBuffer()
+        writtenBytes += piece.readableBytes
         let draft = draft
         store.root.jobs.run(on: loop) { () throws(StoreError) in
             try draft.append(piece)
@@ -48,12 +51,22 @@ package final class ObjectWriter {
     package func finish(_ completion: PutCompletion, _ done: @escaping (Result<PutOutcome, StoreError>) -> Void) {
         let piece = buffered
         buffered = ByteBuffer()
-        let draft = draft
-        store.root.jobs.run(on: loop) { () throws(StoreError) -> PutOutcome in
-            if piece.readableBytes > 0 { try draft.append(piece) }
-            return try draft.publish(completion)
-        } _: {
-            done($0)
+        let (draft, root) = (draft, store.root)
+        let reply = root.jobs.reply(on: loop, done)
+        let prepare = { @Sendable () -> UnnamedObject? in
+            do throws(StoreError) { return try draft.finish(piece, completion, reply) } catch {
+                reply(.failure(error))
+                return nil
+            }
+        }
+        guard writtenBytes + piece.readableBytes > StoreLimits.groupedBytesMax else {
+            return root.publisher.publish(.init(prepare: prepare) { reply(.failure(.closing)) })
+        }
+        // Those beside whom it gets its name need not wait until so much is hashed and written.
+        root.jobs.submit { isActive in
+            guard isActive else { return reply(.failure(.closing)) }
+            guard let object = prepare(), object.synchronize() else { return }
+            root.publisher.publish(.init(prepare: { object }) { object.fail(.closing) })
         }
     }
 }
@@ -93,7 +106,12 @@ private final class Draft: @unchecked Sendable {
         }
     }
 
-    func publish(_ completion: PutCompletion) throws(StoreError) -> PutOutcome {
+    /// Writes the last piece, checks what was declared of the content, and tags it.
+    /// - Parameter reply: told by whoever publishes what is returned.
+    func finish(
+        _ piece: ByteBuffer, _ completion: PutCompletion, _ reply: @escaping Reply<PutOutcome>
+    ) throws(StoreError) -> UnnamedObject {
+        if piece.readableBytes > 0 { try append(piece) }
         if let failure { throw failure }
         if let declared = options.size, declared != size { throw .sizeMismatch }
         let content = digests.finish()
@@ -111,19 +129,18 @@ private final class Draft: @unchecked Sendable {
             if let (side, bytes) = sealed.sideFile { try store.root.writeSideFile(side, bytes) }
         } catch { throw StoreError(error) }
         guard let file = file.take() else { throw .outOfTurn }
-        let status: FileStatus
         do throws(SystemError) {
             try ExtendedAttribute.set(sealed.attribute, of: file, .creating)
-            try file.synchronize()
-            status = try file.status()
         } catch {
             if let (side, _) = sealed.sideFile { store.root.removeSideFile(side) }
             throw StoreError(error)
         }
-        let replaced = try store.publish(file, under: key, options.condition, sideFile: sealed.sideFile?.0)
-        return PutOutcome(
-            etag: etag, size: size, residency: residency, lastModifiedSeconds: status.modified.seconds,
-            replaced: replaced)
+        let size = size
+        return UnnamedObject(
+            store: store, key: key, condition: options.condition, file: file, sideFile: sealed.sideFile?.0
+        ) { result in
+            reply(result.map { PutOutcome(etag: etag, size: size, residency: residency, replaced: $0) })
+        }
     }
 
     private func openIfNeeded() throws(SystemError) {
@@ -207,23 +224,10 @@ extension DirectoryRoot {
 }
 
 extension DirectoryStore {
-    /// Gives a whole, tagged, durable file its name. True when an object was there before.
-    func publish(
-        _ file: consuming FileDescriptor, under key: ObjectKey, _ condition: PutOptions.Condition, sideFile: SideFile?
-    ) throws(StoreError) -> Bool {
-        let file = file
-        do throws(StoreError) {
-            return try publish(file, under: key, condition)
-        } catch {
-            // Nobody will ever see the object: what it alone names goes too.
-            if let sideFile, (try? file.status())?.links == 0 { root.removeSideFile(sideFile) }
-            throw error
-        }
-    }
-
-    private func publish(
-        _ file: borrowing FileDescriptor, under key: ObjectKey, _ condition: PutOptions.Condition
-    ) throws(StoreError) -> Bool {
+    /// Gives a whole, tagged, durable file its name.
+    /// - Parameter folders: those that its group has open, by their escaped paths.
+    func name(_ object: UnnamedObject, in folders: inout [[UInt8]: OpenFolder]) throws(StoreError) -> NamedObject {
+        let key = object.key
         let path = EscapedPath.file(key)
         let (folderPath, name) = EscapedPath.split(path)
         for _ in 0..<StoreLimits.publishAttemptsMax {
@@ -234,9 +238,12 @@ extension DirectoryStore {
                 root.durable.forget(folderPath)
                 continue
             }
-            let result = try root.locks.withLock(path) { () throws(StoreError) -> Bool? in
+            let named = try root.locks.withLock(path) { () throws(StoreError) -> NamedObject? in
                 do throws(SystemError) {
-                    return .some(try give(file, name: name, in: folderPath, key: key, condition))
+                    let known = folders[folderPath]
+                    let folder = if let known { known } else { OpenFolder(try root.openFolder(folderPath)) }
+                    folders[folderPath] = folder
+                    return try give(object.file, name: RelativePath(name), in: folder, key: key, object.condition)
                 } catch {
                     switch error.code {
                     case ENOENT, ENOTDIR, EISDIR: return nil
@@ -247,54 +254,67 @@ extension DirectoryStore {
                     }
                 }
             }
-            if let result {
-                if result { resting.forget(key) }
-                return result
+            if let named {
+                if named.replaced { resting.forget(key) }
+                return named
             }
             // A folder on the way is gone: by a DELETE, or by somebody's hand, of which nothing was remembered.
+            folders[folderPath] = nil
             root.durable.forget(folderPath)
         }
         throw .contended
     }
 
     private func give(
-        _ file: borrowing FileDescriptor, name: [UInt8], in folderPath: [UInt8], key: ObjectKey,
+        _ file: borrowing FileDescriptor, name: RelativePath, in folder: OpenFolder, key: ObjectKey,
         _ condition: PutOptions.Condition
-    ) throws(SystemError) -> Bool {
-        var folder = try root.openFolder(folderPath)
-        var name = RelativePath(name)
-        if try status(of: name, in: folder)?.kind == .folder {
-            folder = try Stores.open(name, below: folder, .folder)
-            name = RelativePath(EscapedPath.folderObject)
-        }
+    ) throws(SystemError) -> NamedObject {
+        var (folder, name) = (folder, name)
+        var onlyReplaces = false
         if case .mustMatch(let tags) = condition {
             guard let before = try findFile(key) else { throw SystemError("etag", ENODATA) }
             guard tags.isEmpty || tags.contains(before.sealed?.rest.etag ?? "") else {
                 throw SystemError("etag", ECANCELED)
             }
-        } else {
-            do throws(SystemError) {
-                try link(file, as: name, in: folder)
-                try folder.synchronize()
-                return false
-            } catch {
-                guard error.code == EEXIST else { throw error }
-                // A folder that was made meanwhile is no object: ours goes into it at the next attempt.
-                if try status(of: name, in: folder)?.kind == .folder { throw SystemError("linkat", EISDIR) }
-                if case .mustBeAbsent = condition { throw SystemError("exists", EEXIST) }
-            }
+            onlyReplaces = true
         }
+        if !onlyReplaces, try isLinked(file, as: name, in: folder.descriptor) {
+            return NamedObject(folder: folder, replaced: false, oldSideFile: nil)
+        }
+        switch try status(of: name, in: folder.descriptor)?.kind {
+        case .folder:
+            // The object of this name lies in the folder.
+            folder = OpenFolder(try Stores.open(name, below: folder.descriptor, .folder))
+            name = RelativePath(EscapedPath.folderObject)
+            if !onlyReplaces, try isLinked(file, as: name, in: folder.descriptor) {
+                return NamedObject(folder: folder, replaced: false, oldSideFile: nil)
+            }
+        case nil where !onlyReplaces: throw SystemError("linkat", ENOENT)
+        default: break
+        }
+        if case .mustBeAbsent = condition { throw SystemError("exists", EEXIST) }
         let old = try findFile(key)
         let staged = root.stageName()
         try link(file, as: staged, in: root.stage)
         do throws(SystemError) {
-            try rename(staged, in: root.stage, to: name, in: folder)
+            try rename(staged, in: root.stage, to: name, in: folder.descriptor)
         } catch {
             try? removeFile(staged, in: root.stage)
             throw error
         }
-        try folder.synchronize()
-        if let side = old?.sealed?.rest.sideFile { root.removeSideFile(side) }
-        return old != nil
+        return NamedObject(folder: folder, replaced: old != nil, oldSideFile: old?.sealed?.rest.sideFile)
+    }
+
+    /// False when the name is taken.
+    private func isLinked(
+        _ file: borrowing FileDescriptor, as name: RelativePath, in folder: borrowing FileDescriptor
+    ) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            try link(file, as: name, in: folder)
+            return true
+        } catch {
+            guard error.code == EEXIST else { throw error }
+            return false
+        }
     }
 }

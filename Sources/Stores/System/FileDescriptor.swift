@@ -17,9 +17,16 @@ struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// fsync(2): contents, attributes and, for a folder, names are on disk when it returns.
-    func synchronize() throws(SystemError) {
-        guard fsync(number) == 0 else { throw SystemError("fsync") }
+    func synchronize() throws(SystemError) { try Stores.synchronize(number) }
+
+    /// Does syncfs(2) make everything durable here that fsync(2) of each file and folder would? Of other file systems it is not known, and
+    /// of some, FUSE's among them, it is known that it does not.
+    func syncsWithItsFileSystem() -> Bool {
+        Self.syncedTypes.contains(clinux_file_system_type(number))
     }
+
+    /// ext4, XFS, btrfs (statfs(2)).
+    private static let syncedTypes: [Int] = [0xEF53, 0x5846_5342, 0x9123_683E]
 
     /// flock(2), exclusive and without waiting; false when another process holds it. Held until the descriptor is closed.
     func lockExclusively() throws(SystemError) -> Bool {
@@ -34,6 +41,17 @@ struct FileDescriptor: ~Copyable, Sendable {
         discard self
         return number
     }
+}
+
+func synchronize(_ number: Int32) throws(SystemError) {
+    guard fsync(number) == 0 else { throw SystemError("fsync") }
+}
+
+/// syncfs(2), by an open file or folder of the file system: EIO also when something of anybody's there could not be written since it was
+/// opened, or since the last such call.
+func synchronizeFileSystem(of number: Int32) throws(SystemError) {
+    let result = clinux_sync_file_system(number)
+    guard result == 0 else { throw SystemError("syncfs", Int32(-result)) }
 }
 
 /// What fstat(2) says that anybody here asks for.

@@ -1,0 +1,194 @@
+import Foundation
+import NIOPosix
+import S3
+import TestSupport
+import Testing
+
+@testable import Stores
+
+/// New objects get their names in groups, and nothing of a group is told before it is where a power cut leaves it.
+@Suite struct PublisherTests {
+    /// What was made durable and who was told, in their order.
+    private enum Event: Equatable {
+        /// With the names that stood by then.
+        case all([String])
+        case one(isFolder: Bool, names: [String])
+        case done(String, Result<Bool, StoreError>)
+    }
+
+    /// A store, and a publisher of its own that tells all that it has made durable.
+    private final class World: Sendable {
+        let store: TestStore
+        let events = Collected<Event>()
+        let publisher: Publisher
+        private let finished = DispatchSemaphore(value: 0)
+
+        init(all: (@Sendable () throws(SystemError) -> Void)? = {}, oneFails: Bool = false) throws {
+            let (store, events) = (try TestStore(), events)
+            try store.put(key("m/before"), [1])
+            self.store = store
+            let names = { @Sendable in
+                (try? FileManager.default.contentsOfDirectory(atPath: store.path + "/m"))?.sorted() ?? []
+            }
+            var syncing = Publisher.Syncing(one: { number throws(SystemError) in
+                let isFolder = (try? FileDescriptor(owning: dup(number)).status().kind) == .folder
+                events.append(.one(isFolder: isFolder, names: names()))
+                if oneFails { throw SystemError("fsync", EIO) }
+            })
+            if let all {
+                syncing.all = { () throws(SystemError) in
+                    events.append(.all(names()))
+                    try all()
+                }
+            }
+            publisher = Publisher(store.store.root.jobs, syncing)
+        }
+
+        func object(_ text: String, _ condition: PutOptions.Condition = .none) -> UnnamedObject? {
+            let root = store.store.root
+            guard let file = try? open(RelativePath("."), below: root.stage, .unnamedFile) else { return nil }
+            return UnnamedObject(
+                store: store.store, key: key(text), condition: condition, file: file, sideFile: nil
+            ) { [events, finished] result in
+                events.append(.done(text, result))
+                finished.signal()
+            }
+        }
+
+        /// Publishes the others while the first one is in a thread's hands.
+        func publishTogether(_ names: [String], _ condition: PutOptions.Condition = .none) {
+            let (begun, mayGoOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+            let first = Publisher.Waiting { [self] in
+                begun.signal()
+                mayGoOn.wait()
+                return object("m/first")
+            } cancel: {
+            }
+            publisher.publish(first)
+            begun.wait()
+            for name in names {
+                publisher.publish(
+                    Publisher.Waiting { [self] in
+                        object(name, condition)
+                    } cancel: {
+                    })
+            }
+            mayGoOn.signal()
+            for _ in 0...names.count { finished.wait() }
+        }
+
+        func waitForOne() { finished.wait() }
+    }
+
+    @Test func aGroupIsDurableBeforeItsNamesAndTheNamesBeforeItIsTold() throws {
+        let world = try World()
+        world.publishTogether(["m/a", "m/b", "m/c"])
+        #expect(
+            world.events.values == [
+                .one(isFolder: false, names: ["before"]),
+                .one(isFolder: true, names: ["before", "first"]),
+                .done("m/first", .success(false)),
+                .all(["before", "first"]),
+                .one(isFolder: true, names: ["a", "b", "before", "c", "first"]),
+                .done("m/a", .success(false)), .done("m/b", .success(false)), .done("m/c", .success(false)),
+            ])
+    }
+
+    /// Something could not be written, of whomever: each file is asked for its own.
+    @Test func whereTheFileSystemFailsEachObjectIsMadeDurableByItself() throws {
+        let world = try World(all: { () throws(SystemError) in throw SystemError("syncfs", EIO) })
+        world.publishTogether(["m/a", "m/b"])
+        let names = ["before", "first"]
+        #expect(
+            world.events.values.dropFirst(3) == [
+                .all(names), .one(isFolder: false, names: names), .one(isFolder: false, names: names),
+                .one(isFolder: true, names: ["a", "b"] + names),
+                .done("m/a", .success(false)), .done("m/b", .success(false)),
+            ])
+    }
+
+    @Test func whatCannotBeMadeDurableGetsNoName() throws {
+        let world = try World(all: { () throws(SystemError) in throw SystemError("syncfs", EIO) }, oneFails: true)
+        world.publishTogether(["m/a", "m/b"])
+        let failure = Result<Bool, StoreError>.failure(.system(call: "fsync", code: EIO))
+        #expect(
+            world.events.values.filter { if case .done = $0 { true } else { false } } == [
+                .done("m/first", failure), .done("m/a", failure), .done("m/b", failure),
+            ])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: world.store.path + "/m") == ["before"])
+    }
+
+    @Test func whereNobodyVouchesForSyncfsEachObjectIsMadeDurableByItself() throws {
+        let world = try World(all: nil)
+        world.publishTogether(["m/a", "m/b"])
+        let ones = world.events.values.count { if case .one = $0 { true } else { false } }
+        #expect(ones == 6)
+    }
+
+    /// Somebody else writes so much to the same file system that to wait for it takes longer than the objects alone.
+    @Test func afterASlowGroupThereIsNoneForAWhile() throws {
+        let world = try World(all: { usleep(60_000) })
+        let groups = { world.events.values.count { if case .all = $0 { true } else { false } } }
+        world.publishTogether(["m/a", "m/b"])
+        #expect(groups() == 1)
+        world.publishTogether(["m/c", "m/d"])
+        #expect(groups() == 1)
+        #expect(world.events.values.suffix(3).contains { if case .done = $0 { true } else { false } })
+    }
+
+    /// Two of one key in one group are one after the other.
+    @Test func theConditionsHoldWithinAGroup() throws {
+        let world = try World()
+        world.publishTogether(["m/a", "m/a"])
+        world.publishTogether(["m/b", "m/b", "m/before"], .mustBeAbsent)
+        let done = world.events.values.compactMap { event -> Event? in
+            if case .done(let name, _) = event, name != "m/first" { event } else { nil }
+        }
+        #expect(
+            done == [
+                .done("m/a", .success(false)), .done("m/a", .success(true)),
+                .done("m/b", .failure(.exists)), .done("m/before", .failure(.exists)), .done("m/b", .success(false)),
+            ])
+    }
+
+    /// The object of a name that is a folder lies in the folder, and a folder that a group has open may be removed meanwhile.
+    @Test func foldersInAGroup() throws {
+        let world = try World()
+        world.publishTogether(["m/a/1", "m/a", "m/a/1/2", "n/a", "m/a/1"])
+        for name in ["m/a/1", "m/a", "m/a/1/2", "n/a"] {
+            #expect(try world.store.locate(key(name)).state == .untagged, "\(name)")
+        }
+        let folders = world.events.values.count { if case .one(isFolder: true, _) = $0 { true } else { false } }
+        #expect(folders == 1 + 5, "m of the first, then m/a twice, m/a/1 twice and n")
+    }
+
+    @Test func aPoolThatEndsTellsWhatWaits() throws {
+        let publisher = Publisher(FileJobs(pool: NIOThreadPool(numberOfThreads: 1)), .init())
+        let told = Collected<Bool>()
+        publisher.publish(
+            .init {
+                told.append(false)
+                return nil
+            } cancel: {
+                told.append(true)
+            })
+        #expect(told.values == [true])
+    }
+
+    @Test func aBurstThroughTheStore() throws {
+        let store = try TestStore()
+        let bodies = (UInt64(0)..<24).map { writer in
+            { @Sendable in
+                for round in UInt64(0)..<8 {
+                    let name = key("m\(writer % 5)/\(writer)-\(round)")
+                    let content = SelfCheckingContent.make(writer << 8 | round)
+                    try store.put(name, content)
+                    #expect(try store.get(name) == content)
+                }
+            }
+        }
+        #expect(inParallel(bodies).isEmpty)
+        #expect(try store.scan(readsContent: true).summary.objects == 24 * 8)
+        #expect(try store.scan().findings.isEmpty)
+    }
+}
