@@ -96,17 +96,19 @@ extension Exchange {
     private func continueOn(_ verdict: Verdict, _ request: S3Request) {
         switch verdict {
         case .decided(let decision): record(decision, at: question?.time ?? worker.log.now())
-        case .needsObject: locate(request)
+        case .needsObject: worker.lookUp(self)
         }
     }
 
     // MARK: - Locate
 
-    private func locate(_ request: S3Request) {
-        guard let store, let key = request.key else { return fail(.internalError) }
+    /// Called once, with all that this turn of the loop has read.
+    func locate(in round: LookupRound) {
+        guard !isOver else { return }
+        guard let store, let request, let key = request.key else { return fail(.internalError) }
         phaseMicroseconds = worker.monotonicMicroseconds()
         isLocating = true
-        store.store.locate(key, on: worker.loop) { [self] result in
+        store.store.locate(key, in: round, on: worker.loop) { [self] result in
             guard !isOver else { return }
             switch result {
             case .success(let located): decideOnObject(located, request)

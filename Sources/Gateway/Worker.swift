@@ -4,6 +4,7 @@ internal import NIOCore
 internal import NIOPosix
 internal import Residency
 internal import Sockets
+internal import Stores
 internal import TLS
 internal import Tokens
 
@@ -53,6 +54,31 @@ final class Worker {
         self.tls = tls
         self.port = port
         counters = Counters(stores: service.buckets.count)
+        loop.afterReading = { [unowned self] in lookUpAll() }
+    }
+
+    /// Requests whose objects are to be looked up.
+    private var lookups: [Exchange] = []
+
+    /// Looks a request's object up, with those of all requests that this turn of the loop reads.
+    func lookUp(_ exchange: Exchange) {
+        // What is asked for between two turns has the next one.
+        if lookups.isEmpty { loop.assumeIsolated().execute { self.lookUpAll() } }
+        lookups.append(exchange)
+    }
+
+    /// Called when what was ready has been read.
+    func lookUpAll() {
+        guard !lookups.isEmpty else { return }
+        var all: [Exchange] = []
+        swap(&all, &lookups)
+        let round = LookupRound()
+        for exchange in all { exchange.locate(in: round) }
+        // Their memory, for the next turn's; what asked meanwhile stays.
+        if lookups.isEmpty {
+            all.removeAll(keepingCapacity: true)
+            lookups = all
+        }
     }
 
     /// Memory for a head: one is made at a time.

@@ -6,7 +6,7 @@ extension JSONValue {
     ///   - bytesMax: The longest text that is read at all.
     package init(parsing text: [UInt8], depthMax: Int = 32, bytesMax: Int = 16 << 20) throws(JSONError) {
         guard text.count <= bytesMax else { throw JSONError(problem: .tooLarge, offset: bytesMax) }
-        guard String(validating: text, as: UTF8.self) != nil else { throw JSONError(problem: .notUTF8, offset: 0) }
+        guard (try? UTF8Span(validating: text.span)) != nil else { throw JSONError(problem: .notUTF8, offset: 0) }
         var reader = JSONReader(text: text, depthMax: depthMax)
         self = try reader.document()
     }
@@ -35,7 +35,7 @@ private struct JSONReader {
         switch try peek() {
         case UInt8(ascii: "{"): return try object(depth: depth + 1)
         case UInt8(ascii: "["): return try array(depth: depth + 1)
-        case UInt8(ascii: "\""): return .string(JSONString(utf8: try string()))
+        case UInt8(ascii: "\""): return .string(try string())
         case UInt8(ascii: "t"): return try literal("true", .bool(true))
         case UInt8(ascii: "f"): return try literal("false", .bool(false))
         case UInt8(ascii: "n"): return try literal("null", .null)
@@ -46,33 +46,60 @@ private struct JSONReader {
     private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
         guard depth <= depthMax else { throw error(.tooDeep) }
         at += 1
-        var members: [(name: JSONString, value: JSONValue)] = []
-        var names: Set<JSONString> = []
+        var names: [Range<Int>] = []
+        var values: [JSONValue] = []
+        /// What the names stand in: the text, and after it those that had escapes.
+        var named = text
+        var known: Set<JSONString> = []
         // Most objects have few members and one array of them.
-        members.reserveCapacity(Self.fewMembers)
+        names.reserveCapacity(Self.fewMembers)
+        values.reserveCapacity(Self.fewMembers)
         skipSpace()
         if try peek() == UInt8(ascii: "}") {
             at += 1
-            return .object(JSONObject(members: members))
+            return .object(JSONObject(members: []))
         }
         while true {
             skipSpace()
             let start = at
             guard try peek() == UInt8(ascii: "\"") else { throw error(.unexpected) }
-            let name = JSONString(utf8: try string())
-            // Few names are compared one by one, which costs less than to hash them; many are hashed, so that no text takes the square
-            // of its length.
-            if members.count == Self.fewMembers { names.formUnion(members.lazy.map(\.name)) }
-            let isNew =
-                members.count < Self.fewMembers
-                ? !members.contains { $0.name == name } : names.insert(name).inserted
-            guard isNew else { throw JSONError(problem: .duplicateName, offset: start) }
+            let name = try name(in: &named)
+            guard isNew(name, beside: names, in: named, &known) else {
+                throw JSONError(problem: .duplicateName, offset: start)
+            }
+            names.append(name)
             skipSpace()
             guard try peek() == UInt8(ascii: ":") else { throw error(.unexpected) }
             at += 1
-            members.append((name, try value(depth: depth)))
-            if try isEnd(UInt8(ascii: "}")) { return .object(JSONObject(members: members)) }
+            values.append(try value(depth: depth))
+            if try isEnd(UInt8(ascii: "}")) { return .object(JSONObject(names: names, in: named, values: values)) }
         }
+    }
+
+    /// Where a name stands.
+    private mutating func name(in named: inout [UInt8]) throws(JSONError) -> Range<Int> {
+        let start = at + 1
+        if let unescaped = try unescapedString() {
+            named.append(contentsOf: unescaped)
+            return named.count - unescaped.count..<named.count
+        }
+        return start..<at - 1
+    }
+
+    /// Few names are compared one by one, which costs less than to hash them; many are hashed, so that no text takes the square of its
+    /// length.
+    private func isNew(
+        _ name: Range<Int>, beside names: [Range<Int>], in text: [UInt8], _ known: inout Set<JSONString>
+    ) -> Bool {
+        if names.count < Self.fewMembers {
+            let text = text.span
+            for index in names.indices where areEqual(text.extracting(names[index]), text.extracting(name)) {
+                return false
+            }
+            return true
+        }
+        if names.count == Self.fewMembers { known.formUnion(names.map { JSONString(pieceOf: text[$0]) }) }
+        return known.insert(JSONString(pieceOf: text[name])).inserted
     }
 
     private mutating func array(depth: Int) throws(JSONError) -> JSONValue {
@@ -99,15 +126,23 @@ private struct JSONReader {
         return byte == close
     }
 
-    private mutating func string() throws(JSONError) -> [UInt8] {
+    private mutating func string() throws(JSONError) -> JSONString {
+        let start = at + 1
+        if let unescaped = try unescapedString() { return JSONString(utf8: unescaped) }
+        return JSONString(pieceOf: text[start..<at - 1])
+    }
+
+    /// Past a string: nil where its bytes are those between the quotes.
+    private mutating func unescapedString() throws(JSONError) -> [UInt8]? {
         at += 1
         var bytes: [UInt8] = []
         var run = at  // where the bytes begin that stand for themselves
         while true {
             switch try peek() {
             case UInt8(ascii: "\""):
+                defer { at += 1 }
+                if bytes.isEmpty { return nil }
                 bytes.append(contentsOf: text[run..<at])
-                at += 1
                 return bytes
             case UInt8(ascii: "\\"):
                 bytes.append(contentsOf: text[run..<at])

@@ -13,26 +13,62 @@ package enum JSONValue: Sendable {
 
 /// A string by its UTF-8 bytes: Swift's own comparison takes canonically equivalent texts for one.
 package struct JSONString: Hashable, Sendable {
-    package let utf8: [UInt8]
+    /// Of a string that was read without an escape in it: a piece of the whole text, which it keeps in memory.
+    private let bytes: ArraySlice<UInt8>
 
-    package init(utf8: [UInt8]) { self.utf8 = utf8 }
-    package init(_ text: String) { utf8 = Array(text.utf8) }
+    package init(utf8: [UInt8]) { bytes = utf8[...] }
+    package init(_ text: String) { self.init(utf8: Array(text.utf8)) }
 
-    package var text: String { String(decoding: utf8, as: UTF8.self) }
+    init(pieceOf text: ArraySlice<UInt8>) { bytes = text }
+
+    /// Its own copy of a piece.
+    package var utf8: [UInt8] { Array(bytes) }
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// The same bytes? Most names differ in their length, which is looked at first.
-    package func equals(_ text: String) -> Bool { utf8.count == text.utf8.count && utf8.elementsEqual(text.utf8) }
+    package func equals(_ text: String) -> Bool { areEqual(bytes.span, text.utf8.span) }
+}
+
+func areEqual(_ one: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
+    guard one.count == other.count else { return false }
+    for index in one.indices where one[index] != other[index] { return false }
+    return true
 }
 
 /// An object: its members in the order in which they stand, no two of one name.
 package struct JSONObject: Sendable {
-    package let members: [(name: JSONString, value: JSONValue)]
+    /// Names are compared where they stand: a look at one counts no reference.
+    private let text: [UInt8]
+    private let names: [Range<Int>]
+    private let values: [JSONValue]
 
-    package init(members: [(name: JSONString, value: JSONValue)]) { self.members = members }
+    /// - Parameter names: in `text`, one for each value.
+    init(names: [Range<Int>], in text: [UInt8], values: [JSONValue]) {
+        self.text = text
+        self.names = names
+        self.values = values
+    }
+
+    package init(members: [(name: JSONString, value: JSONValue)]) {
+        var text: [UInt8] = []
+        var names: [Range<Int>] = []
+        for (name, _) in members {
+            let start = text.count
+            text.append(contentsOf: name.utf8)
+            names.append(start..<text.count)
+        }
+        self.init(names: names, in: text, values: members.map(\.value))
+    }
+
+    package var members: [(name: JSONString, value: JSONValue)] {
+        zip(names, values).map { (JSONString(pieceOf: text[$0]), $1) }
+    }
 
     /// The member of that name, compared as bytes.
     package subscript(_ name: String) -> JSONValue? {
-        members.first { $0.name.equals(name) }?.value
+        let (name, text) = (name.utf8.span, text.span)
+        for index in names.indices where areEqual(text.extracting(names[index]), name) { return values[index] }
+        return nil
     }
 }
 

@@ -91,7 +91,10 @@ struct Owners {
 
 /// Equality of UTF-8 bytes. `==` on strings is canonical equivalence: by it a KELVIN SIGN is a K, in a token too.
 func isSameBytes(_ left: String, _ right: String) -> Bool {
-    left.utf8.count == right.utf8.count && left.utf8.elementsEqual(right.utf8)
+    let (left, right) = (left.utf8.span, right.utf8.span)
+    guard left.count == right.count else { return false }
+    for index in left.indices where left[index] != right[index] { return false }
+    return true
 }
 
 extension Rule {

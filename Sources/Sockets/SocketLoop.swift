@@ -79,6 +79,8 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
     private var timers: [Timer] = []
     private var tasks: [() -> Void] = []
     private var isStopping = false
+    /// Called in each turn when the handlers of all that was ready have been, before the tasks.
+    package var afterReading: () -> Void = {}
     /// When the turn in hand began: what a deadline or the age of a request may be reckoned from, without a look at the clock.
     package private(set) var turn = NIODeadline.now()
 
@@ -159,6 +161,7 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
                 let (token, ready) = unsafe (events[index].data.u64, events[index].events)
                 if token != Self.bellToken { tell(token, SocketEvents(rawValue: ready)) }
             }
+            afterReading()
             runTasks()
             runTimers()
         }

@@ -15,7 +15,10 @@ package protocol Store: Sendable {
     var mailboxRule: MailboxRule { get }
 
     /// Looks a key up, and tells what the rule and the log's entry need to know. An absent object is no failure.
-    func locate(_ key: ObjectKey, on loop: any EventLoop, _ found: @escaping (Result<Located, StoreError>) -> Void)
+    /// - Parameter round: begun after the request had come.
+    func locate(
+        _ key: ObjectKey, in round: LookupRound, on loop: any EventLoop,
+        _ found: @escaping (Result<Located, StoreError>) -> Void)
 
     /// What is known of a located object, for an operation that reads no content.
     func describe(_ located: Located, for operation: Operation, permit: consuming Permit) throws(StoreError)

@@ -62,7 +62,7 @@ struct ClaimReader {
 
     /// A string, or a non-empty array of strings (RFC 7519, section 4.1.3).
     func audience() throws(MalformedToken) -> [JSONString] {
-        if object["aud"]?.utf8 != nil { return [try string("aud", bytesMax: TokenLimits.identifierBytesMax)] }
+        if case .string = object["aud"] { return [try string("aud", bytesMax: TokenLimits.identifierBytesMax)] }
         return try strings("aud")
     }
 

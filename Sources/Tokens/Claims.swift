@@ -91,7 +91,7 @@ extension GrantElement {
     fileprivate init(_ value: JSONValue, path: String) throws(MalformedToken) {
         guard let object = value.object else { throw .claim(path: path, expected: "an object") }
         let element = ClaimReader(object: object, path: path + ".")
-        guard object["type"]?.utf8 == Array("mailbox-read".utf8) else {
+        guard case .string(let type) = object["type"], type.equals("mailbox-read") else {
             throw element.expected("type", "\"mailbox-read\"")
         }
         // RFC 9396, section 5: a member that nobody understands may have been meant to narrow the grant.
@@ -108,7 +108,7 @@ extension GrantElement {
         }
         var data: DataClasses = []
         for name in try element.strings("data") {
-            guard let one = DataClasses.names.first(where: { $0.name.elementsEqual(name.utf8) }) else {
+            guard let one = DataClasses.names.first(where: { name.equals($0.name) }) else {
                 throw element.expected("data", "traffic, content or relocate")
             }
             data.formUnion(one.data)
@@ -120,8 +120,8 @@ extension GrantElement {
 }
 
 extension DataClasses {
-    static let names: [(name: String.UTF8View, data: DataClasses)] = [
-        ("traffic".utf8, .traffic), ("content".utf8, .content), ("relocate".utf8, .relocate),
+    static let names: [(name: String, data: DataClasses)] = [
+        ("traffic", .traffic), ("content", .content), ("relocate", .relocate),
     ]
 }
 
@@ -152,7 +152,7 @@ extension LegalBasis {
         authorityName = try authority.string("name", bytesMax: TokenLimits.identifierBytesMax)
         authorityCountry = try authority.jurisdiction("country")
         let name = try basis.string("requester", bytesMax: TokenLimits.identifierBytesMax)
-        guard let known = Requester.allCases.first(where: { $0.rawValue.utf8.elementsEqual(name.utf8) }) else {
+        guard let known = Requester.allCases.first(where: { name.equals($0.rawValue) }) else {
             throw basis.expected("requester", "law-enforcement, intelligence, civil, data-subject or provider")
         }
         requester = known

@@ -20,26 +20,27 @@ struct CompactJWS {
     init(parsing token: [UInt8], type: String, bytesMax: Int) throws(MalformedToken) {
         guard token.count <= bytesMax else { throw .tooLong(bytes: token.count) }
         var dots: [Int] = []
-        for (index, byte) in token.enumerated() where byte == UInt8(ascii: ".") {
+        let text = token.span
+        for index in text.indices where text[index] == UInt8(ascii: ".") {
             dots.append(index)
             guard dots.count <= 4 else { break }
         }
         guard dots.count == 2 else { throw .parts(dots.count + 1) }
-        let header = try Self.decode(token[..<dots[0]], .header)
-        payload = try Self.decode(token[(dots[0] + 1)..<dots[1]], .payload)
-        signature = try Self.decode(token[(dots[1] + 1)...], .signature)
+        let header = try Self.decode(token, 0..<dots[0], .header)
+        payload = try Self.decode(token, (dots[0] + 1)..<dots[1], .payload)
+        signature = try Self.decode(token, (dots[1] + 1)..<token.count, .signature)
         signingInput = Array(token[..<dots[1]])
         let parameters = try Self.object(header, .header, bytesMax: bytesMax)
         for name in Self.forbidden where parameters[name] != nil { throw .forbiddenHeader(name) }
-        guard let name = parameters["alg"]?.string, let algorithm = SignatureAlgorithm(jose: name) else {
+        guard case .string(let name) = parameters["alg"], let algorithm = SignatureAlgorithm(jose: name.text) else {
             throw .header(name: "alg", expected: "one of Ed25519, EdDSA, ES256, ES384, PS256, RS256")
         }
-        algorithmName = name
+        algorithmName = name.text
         self.algorithm = algorithm
         guard let identifier = parameters["kid"]?.utf8, (1...TokenLimits.identifierBytesMax).contains(identifier.count)
         else { throw .header(name: "kid", expected: "a string of 1 to \(TokenLimits.identifierBytesMax) bytes") }
         keyID = JSONString(utf8: identifier)
-        guard let given = parameters["typ"]?.utf8, given.elementsEqual(type.utf8) else {
+        guard case .string(let given) = parameters["typ"], given.equals(type) else {
             throw .header(name: "typ", expected: type)
         }
     }
@@ -58,9 +59,10 @@ struct CompactJWS {
         guard key.verify(signature, of: signingInput) else { throw .badSignature }
     }
 
-    private static func decode(_ text: ArraySlice<UInt8>, _ part: MalformedToken.Part) throws(MalformedToken) -> [UInt8]
-    {
-        guard !text.isEmpty, let bytes = Base64.url.decode(Array(text).span) else { throw .encoding(part) }
+    private static func decode(
+        _ token: [UInt8], _ range: Range<Int>, _ part: MalformedToken.Part
+    ) throws(MalformedToken) -> [UInt8] {
+        guard !range.isEmpty, let bytes = Base64.url.decode(token.span.extracting(range)) else { throw .encoding(part) }
         return bytes
     }
 

@@ -91,7 +91,7 @@ extension GrantElement {
             "datacenters": datacenters.map { .array($0.map { .text($0) }) },
             "mailboxes": .array(mailboxes.map { .string($0.text) }),
             "data": .array(
-                DataClasses.names.filter { data.contains($0.data) }.map { .string(JSONString(utf8: Array($0.name))) }),
+                DataClasses.names.filter { data.contains($0.data) }.map { .text($0.name) }),
             "received": received.map {
                 .object(["from": .text($0.lowerBound.rfc3339), "to": .text($0.upperBound.rfc3339)])
             },

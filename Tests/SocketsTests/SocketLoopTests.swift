@@ -108,6 +108,34 @@ final class RunningLoop {
         return (ends[0], ends[1])
     }
 
+    /// What is asked for by several sockets of a turn is done once, when all of them were read, and what comes of it is a task of that turn.
+    @Test func whatFollowsReadingComesOnceBetweenHandlersAndTasks() throws {
+        let running = try RunningLoop()
+        let loop = running.loop
+        let pairs = try (0..<2).map { _ in try Self.pair() }
+        defer { for (one, other) in pairs { close(one); close(other) } }
+        let told = NIOLockedValueBox<[String]>([])
+        let done = loop.makePromise(of: Void.self)
+        try loop.submit {
+            for (end, other) in pairs {
+                let handler = Handler { _ in
+                    var byte: UInt8 = 0
+                    _ = read(end, &byte, 1)
+                    told.withLockedValue { $0.append("handler") }
+                    loop.execute {
+                        told.withLockedValue { $0.append("task") }
+                        if told.withLockedValue({ $0.count { $0 == "task" } }) == 2 { done.succeed(()) }
+                    }
+                }
+                _ = try loop.add(end, handler, interest: .readable)
+                _ = write(other, "x", 1)
+            }
+            loop.afterReading = { told.withLockedValue { if $0.contains("handler") { $0.append("after") } } }
+        }.wait()
+        try done.futureResult.wait()
+        #expect(told.withLockedValue { $0.prefix(5) } == ["handler", "handler", "after", "task", "task"])
+    }
+
     /// Two sockets are ready in one turn; the handler of the first takes the second away and gives its place in the table to a third,
     /// which is not ready and must not be told of the second's event.
     @Test func anEventOfASocketThatIsGoneIsNobodys() throws {

@@ -16,8 +16,8 @@ import Testing
     private func judgedAndKept(_ key: ObjectKey) throws -> JudgedTag {
         let deadline = ContinuousClock.now + .seconds(20)
         while ContinuousClock.now < deadline {
-            let tag = try #require(try store.store.locateCached(key)?.file?.tag)
-            if tag === (try store.store.locateCached(key)?.file?.tag) { return tag }
+            let tag = try #require(try store.store.locateCached(key, in: LookupRound())?.file?.tag)
+            if tag === (try store.store.locateCached(key, in: LookupRound())?.file?.tag) { return tag }
             usleep(5000)
         }
         throw NothingKept()
@@ -29,7 +29,7 @@ import Testing
         let name = key("alice/1")
         try store.put(name, bytes("content"))
         let kept = try judgedAndKept(name)
-        #expect(kept === (try store.store.locateCached(name)?.file?.tag))
+        #expect(kept === (try store.store.locateCached(name, in: LookupRound())?.file?.tag))
         #expect(try store.get(name) == bytes("content"))
     }
 
@@ -40,7 +40,7 @@ import Testing
         var attribute = try #require(try store.attribute(name))
         attribute[attribute.count - 1] ^= 1
         try store.setAttribute(attribute, name)
-        let found = try #require(try store.store.locateCached(name))
+        let found = try #require(try store.store.locateCached(name, in: LookupRound()))
         #expect(found.state == .tagInvalid)
     }
 
@@ -82,7 +82,7 @@ import Testing
         try store.put(name, bytes("content"))
         _ = try judgedAndKept(name)
         try Data(bytes("longer content")).write(to: URL(fileURLWithPath: store.file(name)), options: [])
-        let found = try #require(try store.store.locateCached(name))
+        let found = try #require(try store.store.locateCached(name, in: LookupRound()))
         #expect(found.state == .tagInvalid)
     }
 
@@ -91,7 +91,7 @@ import Testing
         try store.put(name, bytes("content"))
         _ = try judgedAndKept(name)
         let reconfigured = store.store.reconfigured(TestStore.configuration(keyring: keyring(dublin: ["other"])))
-        let found = try #require(try reconfigured.locateCached(name))
+        let found = try #require(try reconfigured.locateCached(name, in: LookupRound()))
         #expect(found.state == .tagInvalid)
     }
 }

@@ -25,12 +25,16 @@ import Testing
         let deadline = ContinuousClock.now + .seconds(20)
         while ContinuousClock.now < deadline {
             // What the kernel has not in memory, or loses a race for, is nil.
-            if let found = try store.store.locateCached(key), found === (try store.store.locateCached(key)) {
+            if let found = try locateCached(key), found === (try locateCached(key)) {
                 return found
             }
             usleep(5000)
         }
         throw NothingKept()
+    }
+
+    private func locateCached(_ key: ObjectKey) throws -> Located? {
+        try store.store.locateCached(key, in: LookupRound())
     }
 
     private func content(_ key: ObjectKey) throws -> [UInt8]? {
@@ -44,6 +48,28 @@ import Testing
         let kept = try keptOpen(name)
         #expect(try store.locate(name) === kept)
         #expect(try content(name) == bytes("content"))
+    }
+
+    /// All that a round looks up had been asked for when it began: what changes while it goes on comes after.
+    @Test func isAskedForOnceInARound() throws {
+        let round = LookupRound()
+        let kept = try keptOpen(name)
+        #expect(try store.locate(name, in: round) === kept)
+        #expect(unlink(store.file(name)) == 0)
+        #expect(try store.locate(name, in: round) === kept)
+        #expect(try store.locate(name).state == .absent)
+    }
+
+    @Test func itsFoldersAreAskedForOnceInARound() throws {
+        let other = key("alice/inbox/2")
+        try store.put(other, bytes("other"))
+        let (kept, otherKept) = (try keptOpen(name), try keptOpen(other))
+        let round = LookupRound()
+        #expect(try store.locate(name, in: round) === kept)
+        #expect(rename(path("alice/inbox"), path("elsewhere")) == 0)
+        #expect(try store.locate(other, in: round) === otherKept)
+        #expect(try store.locate(other).state == .absent)
+        #expect(try store.locate(name).state == .absent)
     }
 
     @Test func isAnotherOnceItIsReplaced() throws {
@@ -109,7 +135,7 @@ import Testing
         try store.put(key("alice/inbox/2"), bytes("next"))
         keep(located, in: objects, now: try lastChange().later(nanoseconds: nanoseconds))
         #expect(objects.count == count)
-        #expect((objects.object(name) === located) == (count == 1))
+        #expect((objects.object(name, in: LookupRound()) === located) == (count == 1))
     }
 
     @Test func isNotKeptWhereItsNameIsAnothers() throws {
@@ -123,7 +149,7 @@ import Testing
         let (located, objects) = (try keptOpen(name), RestingObjects(count: 1))
         keep(located, in: objects, now: try lastChange().later(nanoseconds: 1_000_000_000))
         objects.sweep()
-        #expect(objects.object(name) === located)
+        #expect(objects.object(name, in: LookupRound()) === located)
         objects.sweep()
         #expect(objects.count == 0)
     }

@@ -177,8 +177,8 @@ final class TestStore: Sendable {
         }
     }
 
-    func locate(_ key: ObjectKey) throws -> Located {
-        try wait { [self] loop, done in store.locate(key, on: loop, done) }
+    func locate(_ key: ObjectKey, in round: LookupRound = LookupRound()) throws -> Located {
+        try wait { [self] loop, done in store.locate(key, in: round, on: loop, done) }
     }
 
     func describe(_ key: ObjectKey, withholdsEntityTag: Bool = false) throws -> ObjectFacts {

@@ -49,8 +49,8 @@ extension DirectoryRoot {
 
 extension DirectoryStore {
     /// Looks a key up as far as the kernel has it in memory; nil when it would have to wait.
-    func locateCached(_ key: ObjectKey) throws(StoreError) -> Located? {
-        if let located = resting.object(key) { return located }
+    func locateCached(_ key: ObjectKey, in round: LookupRound) throws(StoreError) -> Located? {
+        if let located = resting.object(key, in: round) { return located }
         let (path, now) = (EscapedPath.file(key), FileTime.now())
         do throws(SystemError) {
             guard let opened = try DirectoryRoot.openFile(path, below: root.folder, .readingCached)

@@ -70,10 +70,11 @@ package struct DirectoryStore: Store {
 
 extension DirectoryStore {
     package func locate(
-        _ key: ObjectKey, on loop: any EventLoop, _ found: @escaping (Result<Located, StoreError>) -> Void
+        _ key: ObjectKey, in round: LookupRound, on loop: any EventLoop,
+        _ found: @escaping (Result<Located, StoreError>) -> Void
     ) {
         do throws(StoreError) {
-            if let located = try locateCached(key) {
+            if let located = try locateCached(key, in: round) {
                 resting.sweepLater(on: loop)
                 return found(.success(located))
             }

@@ -9,6 +9,8 @@ final class RestingFolder: Sendable {
     let descriptor: FileDescriptor
     private let changed: FileTime
     private let above: RestingFolder?
+    /// The last round that asked.
+    private let asked = Atomic<UInt64>(0)
 
     private init(_ descriptor: consuming FileDescriptor, changed: FileTime, above: RestingFolder?) {
         self.descriptor = descriptor
@@ -44,15 +46,28 @@ final class RestingFolder: Sendable {
         return RestingFolder(descriptor, changed: status.changed, above: above)
     }
 
-    /// Asks each of them, from the last to the root.
-    func isUnchanged() -> Bool {
+    /// Asks each of them, from the last to the root, once in a round.
+    func isUnchanged(in round: LookupRound) -> Bool {
         var next: RestingFolder? = self
         while let folder = next {
+            if folder.asked.load(ordering: .relaxed) == round.number { return true }
             guard let status = try? folder.descriptor.status(), status.changed == folder.changed else { return false }
             next = folder.above
         }
+        asked.store(round.number, ordering: .relaxed)
         return true
     }
+}
+
+/// Look-ups that are made together, after all that asks for them had come: what fstat says to one of them it says to all. Nobody can tell
+/// that from having asked again, for each of the requests was under way when it was asked.
+package struct LookupRound: Sendable {
+    /// No two of the process have one number.
+    let number: UInt64
+    private static let last = Atomic<UInt64>(0)
+
+    /// Begins now: for requests that came before.
+    package init() { number = Self.last.wrappingAdd(1, ordering: .relaxed).newValue }
 }
 
 /// Objects that are read again and again, kept open while they and the folders on the way to them stay as they were. A look-up asks fstat
@@ -68,6 +83,8 @@ final class RestingObjects: Sendable {
         private let folder: RestingFolder
         /// How many sweeps there had been.
         let sweeps: UInt64
+        /// The last round that asked.
+        private let asked = Atomic<UInt64>(0)
 
         init(_ located: Located, in folder: RestingFolder, sweeps: UInt64) {
             self.located = located
@@ -75,11 +92,15 @@ final class RestingObjects: Sendable {
             self.sweeps = sweeps
         }
 
-        func isUnchanged() -> Bool {
-            guard folder.isUnchanged(), let file = located.file, let status = try? file.descriptor.status() else {
+        func isUnchanged(in round: LookupRound) -> Bool {
+            if asked.load(ordering: .relaxed) == round.number { return true }
+            guard folder.isUnchanged(in: round), let file = located.file, let status = try? file.descriptor.status()
+            else {
                 return false
             }
-            return status == file.status
+            guard status == file.status else { return false }
+            asked.store(round.number, ordering: .relaxed)
+            return true
         }
     }
 
@@ -111,10 +132,10 @@ final class RestingObjects: Sendable {
     }
 
     /// The object of a key, where it and the way to it are as they were; nil where it has to be looked for.
-    func object(_ key: ObjectKey) -> Located? {
+    func object(_ key: ObjectKey, in round: LookupRound) -> Located? {
         let slot = slot(of: key)
         guard let kept = slots.withLock({ $0.objects[slot] }), kept.located.key == key else { return nil }
-        guard kept.isUnchanged() else {
+        guard kept.isUnchanged(in: round) else {
             forget(key)
             return nil
         }
@@ -157,7 +178,7 @@ final class RestingObjects: Sendable {
     }
 
     private func folder(_ path: [UInt8], below root: borrowing FileDescriptor, now: FileTime) -> RestingFolder? {
-        if let known = slots.withLock({ $0.folders[path] }), known.isUnchanged() { return known }
+        if let known = slots.withLock({ $0.folders[path] }), known.isUnchanged(in: LookupRound()) { return known }
         guard let folder = try? RestingFolder.open(path, below: root, now: now) else { return nil }
         slots.withLock { slots in
             if slots.folders.count >= StoreLimits.restingWaysMax { slots.folders = [:] }
