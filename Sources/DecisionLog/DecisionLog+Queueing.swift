@@ -1,4 +1,5 @@
 internal import Residency
+internal import Synchronization
 
 // What waits for the writer.
 extension DecisionLog {
@@ -69,6 +70,7 @@ extension DecisionLog {
         let index = pending.end
         EntryFraming.append(line, to: &pending.bytes)
         pending.count += 1
+        pendingCount.store(pending.count, ordering: .relaxed)
         return index
     }
 

@@ -35,7 +35,7 @@ extension DecisionLog {
         guard lastCount >= Self.busyGroupCount else { return }
         let wanted = lastCount * 3 / 4
         let until = clock.monotonicMicroseconds() + Self.lookingMicroseconds
-        while !hasWork.load(ordering: .acquiring) || monitor.withLock({ pending.count < wanted }),
+        while !hasWork.load(ordering: .acquiring) || pendingCount.load(ordering: .relaxed) < wanted,
             clock.monotonicMicroseconds() < until
         { LogThread.yield() }
     }
@@ -59,6 +59,7 @@ extension DecisionLog {
             }
             let taken = pending
             pending = Pending(firstIndex: taken.end)
+            pendingCount.store(0, ordering: .relaxed)
             pending.bytes.reserveCapacity(taken.bytes.count)
             pending.waiting.reserveCapacity(taken.waiting.count)
             hasWork.store(false, ordering: .relaxed)
@@ -179,6 +180,7 @@ extension DecisionLog {
             if !isStopping { phase = .full }
             dropCompletions()
             pending = Pending(firstIndex: end)
+            pendingCount.store(0, ordering: .relaxed)
             pending.isLastWords = true
             guard !isWriterDone else { return abandoned }
             queue(EventEntry(gateway: gateway, name: "log-full", members: [("why", .text(why))]))

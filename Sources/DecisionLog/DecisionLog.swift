@@ -71,6 +71,8 @@ package final class DecisionLog: @unchecked Sendable {
     }
     /// What is queued may become a group: more of it was not at hand. Changed under the monitor only.
     let hasWork = Atomic(false)
+    /// `pending.count`, for who looks without the monitor. Changed under it only.
+    let pendingCount = Atomic(0)
     /// What is queued will soon become a group.
     var isWorkExpected = false
     /// Threads that wait in `recordDurably`.
