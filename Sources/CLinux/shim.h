@@ -87,6 +87,7 @@ static inline long clinux_start_writing(int file, int64_t offset, int64_t count)
 }
 
 static inline int clinux_flag_temporary_file(void) { return 020000000 | O_DIRECTORY; } // O_TMPFILE
+static inline int clinux_flag_empty_path(void) { return 0x1000; }                      // AT_EMPTY_PATH
 static inline int clinux_flag_path(void) { return 010000000; }                         // O_PATH
 static inline unsigned clinux_rename_exchange(void) { return 2; }                      // RENAME_EXCHANGE
 static inline unsigned clinux_rename_no_replace(void) { return 1; }                    // RENAME_NOREPLACE
