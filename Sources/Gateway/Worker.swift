@@ -54,7 +54,7 @@ final class Worker {
         self.tls = tls
         self.port = port
         counters = Counters(stores: service.buckets.count)
-        loop.afterReading = { [unowned self] in lookUpAll() }
+        loop.afterReading = { [weak self] in self?.lookUpAll() }
     }
 
     /// Requests whose objects are to be looked up.

@@ -16,7 +16,6 @@ private struct JSONReader {
     let text: [UInt8]
     let depthMax: Int
     var at = 0
-    private static let fewMembers = 12
 
     init(text: [UInt8], depthMax: Int) {
         self.text = text
@@ -46,14 +45,9 @@ private struct JSONReader {
     private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
         guard depth <= depthMax else { throw error(.tooDeep) }
         at += 1
-        var names: [Range<Int>] = []
+        var names = MemberNames(in: text)
         var values: [JSONValue] = []
-        /// What the names stand in: the text, and after it those that had escapes.
-        var named = text
-        var known: Set<JSONString> = []
-        // Most objects have few members and one array of them.
-        names.reserveCapacity(Self.fewMembers)
-        values.reserveCapacity(Self.fewMembers)
+        values.reserveCapacity(MemberNames.few)
         skipSpace()
         if try peek() == UInt8(ascii: "}") {
             at += 1
@@ -63,43 +57,18 @@ private struct JSONReader {
             skipSpace()
             let start = at
             guard try peek() == UInt8(ascii: "\"") else { throw error(.unexpected) }
-            let name = try name(in: &named)
-            guard isNew(name, beside: names, in: named, &known) else {
+            let unescaped = try unescapedString()
+            guard names.add(start + 1..<at - 1, unescaped: unescaped) else {
                 throw JSONError(problem: .duplicateName, offset: start)
             }
-            names.append(name)
             skipSpace()
             guard try peek() == UInt8(ascii: ":") else { throw error(.unexpected) }
             at += 1
             values.append(try value(depth: depth))
-            if try isEnd(UInt8(ascii: "}")) { return .object(JSONObject(names: names, in: named, values: values)) }
-        }
-    }
-
-    /// Where a name stands.
-    private mutating func name(in named: inout [UInt8]) throws(JSONError) -> Range<Int> {
-        let start = at + 1
-        if let unescaped = try unescapedString() {
-            named.append(contentsOf: unescaped)
-            return named.count - unescaped.count..<named.count
-        }
-        return start..<at - 1
-    }
-
-    /// Few names are compared one by one, which costs less than to hash them; many are hashed, so that no text takes the square of its
-    /// length.
-    private func isNew(
-        _ name: Range<Int>, beside names: [Range<Int>], in text: [UInt8], _ known: inout Set<JSONString>
-    ) -> Bool {
-        if names.count < Self.fewMembers {
-            let text = text.span
-            for index in names.indices where areEqual(text.extracting(names[index]), text.extracting(name)) {
-                return false
+            if try isEnd(UInt8(ascii: "}")) {
+                return .object(JSONObject(names: names.ranges, in: names.text, values: values))
             }
-            return true
         }
-        if names.count == Self.fewMembers { known.formUnion(names.map { JSONString(pieceOf: text[$0]) }) }
-        return known.insert(JSONString(pieceOf: text[name])).inserted
     }
 
     private mutating func array(depth: Int) throws(JSONError) -> JSONValue {
@@ -244,4 +213,62 @@ private struct JSONReader {
     }
 
     private func error(_ problem: JSONError.Problem) -> JSONError { JSONError(problem: problem, offset: at) }
+}
+
+/// The names of one object: where they stand in the text, or, once one of them has escapes, in memory of their own, which holds nothing else.
+private struct MemberNames {
+    /// Most objects have few members and one array of them.
+    static let few = 12
+
+    private let source: [UInt8]
+    private var own: [UInt8]?
+    private(set) var ranges: [Range<Int>] = []
+    private var known: Set<JSONString> = []
+
+    init(in text: [UInt8]) {
+        source = text
+        ranges.reserveCapacity(Self.few)
+    }
+
+    /// What the ranges are of.
+    var text: [UInt8] { own ?? source }
+
+    /// - Parameters:
+    ///   - place: where the name stands between its quotes.
+    ///   - unescaped: what it says, where that is not its bytes.
+    /// - Returns: false where another has the same.
+    mutating func add(_ place: Range<Int>, unescaped: [UInt8]?) -> Bool {
+        if unescaped != nil, own == nil {
+            var moved: [UInt8] = []
+            ranges = ranges.map { Self.append(source[$0], to: &moved) }
+            own = moved
+        }
+        var range = place
+        if var names = own.take() {
+            range = Self.append(unescaped?[...] ?? source[place], to: &names)
+            own = names
+        }
+        guard isNew(range) else { return false }
+        ranges.append(range)
+        return true
+    }
+
+    private static func append(_ name: ArraySlice<UInt8>, to names: inout [UInt8]) -> Range<Int> {
+        names.append(contentsOf: name)
+        return names.count - name.count..<names.count
+    }
+
+    /// Few names are compared one by one, which costs less than to hash them; many are hashed, so that no text takes the square of its
+    /// length.
+    private mutating func isNew(_ range: Range<Int>) -> Bool {
+        let text = text
+        if ranges.count < Self.few {
+            let name = text.span.extracting(range)
+            for index in ranges.indices where areEqual(text.span.extracting(ranges[index]), name) { return false }
+            return true
+        }
+        // Copies: a piece of `own` would have it copied when the next name comes.
+        if ranges.count == Self.few { known.formUnion(ranges.map { JSONString(utf8: Array(text[$0])) }) }
+        return known.insert(JSONString(utf8: Array(text[range]))).inserted
+    }
 }

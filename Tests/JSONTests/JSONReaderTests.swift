@@ -53,6 +53,31 @@ private func problem(_ bytes: [UInt8], depthMax: Int = 8) -> JSONError.Problem? 
         #expect(problem("{" + (members + ["\"name\(place)\":0"]).joined(separator: ",") + "}") == .duplicateName)
     }
 
+    /// A name is what its escapes say, wherever it stands among the others.
+    @Test(arguments: [0, 1, 5, 11, 12, 13, 40])
+    func findsANameWithEscapesAmongOthers(_ place: Int) throws {
+        let names = (0...40).map { $0 == place ? "n\\u0061me\($0)" : "name\($0)" }
+        let members = names.enumerated().map { "\"\($1)\":\($0)" }
+        let value = try JSONValue(parsing: Array("{\(members.joined(separator: ","))}".utf8))
+        let object = try #require(value.object)
+        for index in 0...40 { #expect(object["name\(index)"]?.integer == Int64(index)) }
+        #expect(object.members.map(\.name.text) == (0...40).map { "name\($0)" })
+        #expect(problem("{" + (members + ["\"name\(place)\":0"]).joined(separator: ",") + "}") == .duplicateName)
+        #expect(problem("{" + (members + ["\"n\\u0061me40\":0"]).joined(separator: ",") + "}") == .duplicateName)
+    }
+
+    /// What an object takes is bounded by its own length, not by the text's, whatever its names are.
+    @Test(.timeLimit(.minutes(1)))
+    func takesNoMoreForNamesWithEscapes() throws {
+        let count = 100_000
+        let objects = String(repeating: "{\"\\u0061\":1},", count: count)
+        let array = try JSONValue(parsing: Array("[\(objects){}]".utf8)).array
+        #expect(array?.count == count + 1 && array?.first?.object?["a"]?.integer == 1)
+        let members = (0..<count).map { "\"\\u0061\($0)\":1" }.joined(separator: ",")
+        let object = try JSONValue(parsing: Array("{\(members)}".utf8)).object
+        #expect(object?.members.count == count && object?["a99999"]?.integer == 1)
+    }
+
     @Test func boundsDepthAndSize() {
         func nested(_ depth: Int) -> String {
             String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
