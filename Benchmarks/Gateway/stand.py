@@ -146,6 +146,22 @@ def remove_at_exit(folder):
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
+def durable(*arguments, cpu=SERVER_CPU):
+    """One run of `load/durable`, what the disk and the kernel alone can do; its line of JSON."""
+    folder = FOLDER / f"durable/{time.time_ns()}"
+    folder.mkdir(parents=True)
+    remove_at_exit(folder.parent)
+    # A write that is done waits for no processor: what is asked for is the disk's own time.
+    first = ["chrt", "--fifo", "1"] if arguments[0] == "write" and may_run_first() else REALTIME
+    command = [*first, "taskset", "-c", cpu, FOLDER / "bin/durable", arguments[0], folder, *arguments[1:]]
+    result = subprocess.run([str(a) for a in command], check=True, capture_output=True, text=True)
+    return json.loads(result.stdout)
+
+
+def may_run_first():
+    return subprocess.run(["chrt", "--fifo", "1", "true"], capture_output=True).returncode == 0
+
+
 def prepared_port():
     return int((FOLDER / "port").read_text())
 
