@@ -5,6 +5,7 @@ import OpenSSL
 import Residency
 import Synchronization
 import TestSupport
+import Testing
 
 @testable import DecisionLog
 
@@ -89,11 +90,15 @@ final class Loop {
             })
     }
 
-    /// Takes what is settled, and waits for wakes until `count` are answered.
+    /// Takes what is settled, and waits for wakes until `count` are answered. A log that answers nothing any more fails the test, and
+    /// does not hang it.
     func drain(untilAnswered count: Int) {
         port.drain()
         while answers.count < count {
-            woken.semaphore.wait()
+            guard woken.semaphore.wait(timeout: .now() + 60) == .success else {
+                Issue.record("\(answers.count) of \(count) are answered, and nothing came for a minute")
+                return
+            }
             port.drain()
         }
     }

@@ -213,7 +213,7 @@ import Testing
     }
 
     /// Pages so long that several threads look at their objects: order, ends, a subfolder between, and what is left out or gone.
-    @Test(.timeLimit(.minutes(1)), arguments: [63, 64, 65, 100, 250, 1000])
+    @Test(arguments: [63, 64, 65, 100, 250, 1000])
     func longPages(keysMax: Int) throws {
         let store = try TestStore()
         var keys = (0..<300).map { key("f/\($0)") } + [key("f/15x/a"), key("f/2"), key("e"), key("g")]
