@@ -23,7 +23,7 @@ import Testing
         let publisher: Publisher
         private let finished = DispatchSemaphore(value: 0)
 
-        init(all: (@Sendable () throws(SystemError) -> Void)? = {}, oneFails: Bool = false) throws {
+        init(all: (@Sendable (Int32) throws(SystemError) -> Void)? = { _ in }, oneFails: Bool = false) throws {
             let (store, events) = (try TestStore(), events)
             try store.put(key("m/before"), [1])
             self.store = store
@@ -36,9 +36,9 @@ import Testing
                 if oneFails { throw SystemError("fsync", EIO) }
             })
             if let all {
-                syncing.all = { () throws(SystemError) in
+                syncing.all = { file throws(SystemError) in
                     events.append(.all(names()))
-                    try all()
+                    try all(file)
                 }
             }
             publisher = Publisher(store.store.root.jobs, syncing)
@@ -94,9 +94,21 @@ import Testing
             ])
     }
 
+    /// What could not be written is told by each descriptor once: a group asks by one of its own, opened before anything of it was written.
+    @Test func aGroupAsksByItsFirstFile() throws {
+        let asked = Collected<FileIdentity?>()
+        let world = try World(all: { asked.append(try? FileDescriptor(owning: dup($0)).status().identity) })
+        world.publishTogether(["m/a", "m/b", "m/c"])
+        world.publishTogether(["m/d", "m/e"])
+        let firsts = try ["m/a", "m/d"].map {
+            try FileDescriptor(owning: open(world.store.file(key($0)), O_RDONLY)).status().identity
+        }
+        #expect(asked.values == firsts)
+    }
+
     /// Something could not be written, of whomever: each file is asked for its own.
     @Test func whereTheFileSystemFailsEachObjectIsMadeDurableByItself() throws {
-        let world = try World(all: { () throws(SystemError) in throw SystemError("syncfs", EIO) })
+        let world = try World(all: { _ throws(SystemError) in throw SystemError("syncfs", EIO) })
         world.publishTogether(["m/a", "m/b"])
         let names = ["before", "first"]
         #expect(
@@ -108,7 +120,7 @@ import Testing
     }
 
     @Test func whatCannotBeMadeDurableGetsNoName() throws {
-        let world = try World(all: { () throws(SystemError) in throw SystemError("syncfs", EIO) }, oneFails: true)
+        let world = try World(all: { _ throws(SystemError) in throw SystemError("syncfs", EIO) }, oneFails: true)
         world.publishTogether(["m/a", "m/b"])
         let failure = Result<Bool, StoreError>.failure(.system(call: "fsync", code: EIO))
         #expect(
@@ -127,7 +139,7 @@ import Testing
 
     /// Somebody else writes so much to the same file system that to wait for it takes longer than the objects alone.
     @Test func afterASlowGroupThereIsNoneForAWhile() throws {
-        let world = try World(all: { usleep(60_000) })
+        let world = try World(all: { _ in usleep(60_000) })
         let groups = { world.events.values.count { if case .all = $0 { true } else { false } } }
         world.publishTogether(["m/a", "m/b"])
         #expect(groups() == 1)

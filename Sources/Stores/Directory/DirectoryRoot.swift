@@ -36,7 +36,7 @@ final class DirectoryRoot: Sendable {
                 try folder.synchronize()
             }
             try Self.empty(stage)
-            publisher = Publisher(jobs, folder: folder, stage: stage)
+            publisher = Publisher(jobs, stage: stage)
             self.folder = folder
         } catch {
             if error.call == "flock", error.code == EWOULDBLOCK { throw .locked(path: path) }

@@ -84,8 +84,9 @@ final class Publisher: Sendable {
 
     /// What makes things durable. The tests' own say when it was asked, and fail.
     struct Syncing: Sendable {
-        /// All that was written to the file system; nil where that takes an fsync of each.
-        var all: (@Sendable () throws(SystemError) -> Void)?
+        /// All that was written to the file system; nil where that takes an fsync of each. Fails where something could not be written
+        /// since the file was opened whose descriptor it takes.
+        var all: (@Sendable (Int32) throws(SystemError) -> Void)?
         /// One file or folder, by its descriptor.
         var one: @Sendable (Int32) throws(SystemError) -> Void = synchronize
     }
@@ -99,19 +100,17 @@ final class Publisher: Sendable {
         self.syncing = syncing
     }
 
-    /// - Parameters:
-    ///   - folder: a store's, open for as long as the value lives.
-    ///   - stage: the same file system's, and seldom changed.
-    convenience init(_ jobs: FileJobs, folder: borrowing FileDescriptor, stage: borrowing FileDescriptor) {
-        guard folder.syncsWithItsFileSystem() else {
+    /// - Parameter stage: a folder of the store's file system, seldom changed, open for as long as the value lives.
+    convenience init(_ jobs: FileJobs, stage: borrowing FileDescriptor) {
+        guard stage.syncsWithItsFileSystem() else {
             self.init(jobs, Syncing())
             return
         }
-        let (folder, stage) = (folder.number, stage.number)
+        let stage = stage.number
         self.init(
             jobs,
-            Syncing { () throws(SystemError) in
-                try synchronizeFileSystem(of: folder)
+            Syncing { file throws(SystemError) in
+                try synchronizeFileSystem(of: file)
                 // Without a journal ext4 writes inodes after it flushed the disk's own cache: this flushes it again.
                 try synchronize(stage)
             })
@@ -177,12 +176,15 @@ final class Publisher: Sendable {
 
     // MARK: - Objects
 
+    /// That something could not be written the kernel tells each open file once. The group asks by its first object's, opened before any
+    /// other's here was: of a descriptor that groups share, one might hear what befell another.
+    /// - Parameter group: prepared one after the other, but for those that were made durable by themselves.
     /// - Returns: those that are on disk; the others were told.
     private func makeDurable(_ group: [UnnamedObject]) -> [UnnamedObject] {
         let started = NIODeadline.now()
-        if group.count > 1, let sync = syncing.all {
+        if let first = group.first, group.count > 1, let sync = syncing.all {
             do throws(SystemError) {
-                try sync()
+                try sync(first.file.number)
                 judge(group.count, took: .now() - started)
                 return group
             } catch {

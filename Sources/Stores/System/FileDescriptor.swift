@@ -48,7 +48,7 @@ func synchronize(_ number: Int32) throws(SystemError) {
 }
 
 /// syncfs(2), by an open file or folder of the file system: EIO also when something of anybody's there could not be written since it was
-/// opened, or since the last such call.
+/// opened, or since the last such call by the same descriptor, which alone is told.
 func synchronizeFileSystem(of number: Int32) throws(SystemError) {
     let result = clinux_sync_file_system(number)
     guard result == 0 else { throw SystemError("syncfs", Int32(-result)) }
