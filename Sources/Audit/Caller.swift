@@ -1,5 +1,6 @@
 internal import DecisionLog
 internal import JSON
+internal import OpenSSL
 internal import Residency
 internal import Settings
 

@@ -58,7 +58,7 @@ private struct JSONReader {
             let start = at
             guard try peek() == UInt8(ascii: "\"") else { throw error(.unexpected) }
             let unescaped = try unescapedString()
-            guard names.add(start + 1..<at - 1, unescaped: unescaped) else {
+            guard names.add(start + 1..<at - 1, of: text, unescaped: unescaped) else {
                 throw JSONError(problem: .duplicateName, offset: start)
             }
             skipSpace()
@@ -220,37 +220,37 @@ private struct MemberNames {
     /// Most objects have few members and one array of them.
     static let few = 12
 
-    private let source: [UInt8]
-    private var own: [UInt8]?
+    /// What the ranges are of.
+    private(set) var text: [UInt8]
     private(set) var ranges: [Range<Int>] = []
+    private var hasOwnText = false
     private var known: Set<JSONString> = []
 
     init(in text: [UInt8]) {
-        source = text
+        self.text = text
         ranges.reserveCapacity(Self.few)
     }
 
-    /// What the ranges are of.
-    var text: [UInt8] { own ?? source }
-
     /// - Parameters:
-    ///   - place: where the name stands between its quotes.
+    ///   - place: where the name stands in `source`, between its quotes.
     ///   - unescaped: what it says, where that is not its bytes.
     /// - Returns: false where another has the same.
-    mutating func add(_ place: Range<Int>, unescaped: [UInt8]?) -> Bool {
-        if unescaped != nil, own == nil {
-            var moved: [UInt8] = []
-            ranges = ranges.map { Self.append(source[$0], to: &moved) }
-            own = moved
-        }
+    mutating func add(_ place: Range<Int>, of source: [UInt8], unescaped: [UInt8]?) -> Bool {
         var range = place
-        if var names = own.take() {
-            range = Self.append(unescaped?[...] ?? source[place], to: &names)
-            own = names
+        if hasOwnText || unescaped != nil {
+            if !hasOwnText { moveOut() }
+            range = Self.append(unescaped?[...] ?? source[place], to: &text)
         }
-        guard isNew(range) else { return false }
+        guard ranges.count < Self.few ? isUnlikeOthers(range) : isNewByHash(range) else { return false }
         ranges.append(range)
         return true
+    }
+
+    private mutating func moveOut() {
+        var own: [UInt8] = []
+        ranges = ranges.map { Self.append(text[$0], to: &own) }
+        text = own
+        hasOwnText = true
     }
 
     private static func append(_ name: ArraySlice<UInt8>, to names: inout [UInt8]) -> Range<Int> {
@@ -258,16 +258,18 @@ private struct MemberNames {
         return names.count - name.count..<names.count
     }
 
-    /// Few names are compared one by one, which costs less than to hash them; many are hashed, so that no text takes the square of its
-    /// length.
-    private mutating func isNew(_ range: Range<Int>) -> Bool {
-        let text = text
-        if ranges.count < Self.few {
-            let name = text.span.extracting(range)
-            for index in ranges.indices where areEqual(text.span.extracting(ranges[index]), name) { return false }
-            return true
+    /// Compares it with the others one by one, which costs less than to hash few names.
+    private func isUnlikeOthers(_ range: Range<Int>) -> Bool {
+        let text = text.span
+        for index in ranges.indices where areEqual(text.extracting(ranges[index]), text.extracting(range)) {
+            return false
         }
-        // Copies: a piece of `own` would have it copied when the next name comes.
+        return true
+    }
+
+    /// Many names are hashed, so that no text takes the square of its length.
+    private mutating func isNewByHash(_ range: Range<Int>) -> Bool {
+        // Copies: a piece of `text` would have it copied when the next name comes.
         if ranges.count == Self.few { known.formUnion(ranges.map { JSONString(utf8: Array(text[$0])) }) }
         return known.insert(JSONString(utf8: Array(text[range]))).inserted
     }

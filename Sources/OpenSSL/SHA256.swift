@@ -102,10 +102,7 @@ package struct SHA256Digest: Hashable, Sendable {
     package var bytes: [UInt8] { unsafe withUnsafeBytes(of: words) { unsafe Array($0) } }
 
     /// 64 lower-case hexadecimal digits.
-    package var hex: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
+    package var hex: String { withSpan { Hex.encode($0) } }
 
     package static func == (left: SHA256Digest, right: SHA256Digest) -> Bool { left.words == right.words }
 

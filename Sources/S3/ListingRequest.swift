@@ -1,3 +1,5 @@
+internal import OpenSSL
+
 /// What a ListObjectsV2 asks for.
 package struct ListingRequest: Hashable, Sendable {
     package let prefix: [UInt8]
@@ -51,14 +53,15 @@ package struct ListingRequest: Hashable, Sendable {
 
     /// A continuation token: `1-` and the key in hexadecimal. It is no secret and no authority; the prefix is checked again.
     package static func token(for key: [UInt8]) -> [UInt8] {
-        let digits = Array("0123456789abcdef".utf8)
-        return Array("1-".utf8) + key.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        var token = Array("1-".utf8)
+        Hex.append(key.span, to: &token)
+        return token
     }
 
     private static func decode(_ token: [UInt8]) -> [UInt8]? {
         guard token.starts(with: "1-".utf8), token.count % 2 == 0, token.count <= 2 + 2 * ObjectKey.bytesMax else {
             return nil
         }
-        return Percent.decodeHex(token[2...])
+        return Hex.decode(token[2...])
     }
 }

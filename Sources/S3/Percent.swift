@@ -13,7 +13,7 @@ package enum Percent {
         while at < text.count {
             switch text[at] {
             case UInt8(ascii: "%"):
-                guard at + 2 < text.count, let high = hexValue(text[at + 1]), let low = hexValue(text[at + 2]) else {
+                guard at + 2 < text.count, let high = Hex.value(text[at + 1]), let low = Hex.value(text[at + 2]) else {
                     return nil
                 }
                 bytes.append(high << 4 | low)
@@ -47,26 +47,5 @@ package enum Percent {
             }
         }
         return text
-    }
-
-    /// Two digits a byte, in either case; nil for anything else. `UInt8(_:radix:)` would take a sign for a digit.
-    static func decodeHex(_ text: ArraySlice<UInt8>) -> [UInt8]? {
-        guard text.count % 2 == 0 else { return nil }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count / 2)
-        for at in stride(from: text.startIndex, to: text.endIndex, by: 2) {
-            guard let high = hexValue(text[at]), let low = hexValue(text[at + 1]) else { return nil }
-            bytes.append(high << 4 | low)
-        }
-        return bytes
-    }
-
-    private static func hexValue(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

@@ -1,3 +1,5 @@
+internal import OpenSSL
+
 /// What a PutObject says of its object beside the bytes.
 package struct PutRequest: Sendable {
     /// How the body is coded inside HTTP's own framing.
@@ -107,7 +109,7 @@ package struct PutRequest: Sendable {
         guard let text else { return nil }
         let value = String(decoding: text, as: UTF8.self)
         if value == "UNSIGNED-PAYLOAD" || value.hasPrefix("STREAMING-") { return nil }
-        guard text.count == 64, let bytes = Percent.decodeHex(text[...]) else {
+        guard text.count == 64, let bytes = Hex.decode(text[...]) else {
             throw S3Error(.invalidArgument, "x-amz-content-sha256 is no SHA-256")
         }
         return bytes

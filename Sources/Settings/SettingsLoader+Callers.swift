@@ -1,4 +1,5 @@
 internal import JSON
+internal import OpenSSL
 internal import Residency
 internal import Tokens
 

@@ -184,8 +184,5 @@ struct SideFile: Hashable, Sendable {
 
     var record: [UInt8] { name + digest.bytes }
 
-    var fileName: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: name.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
+    var fileName: String { Hex.encode(name) }
 }

@@ -90,10 +90,4 @@ import Testing
             #expect(Base64.url.decode(Base64.url.encode(bytes)) == bytes)
         }
     }
-
-    @Test func hexadecimal() {
-        #expect(Hex.encode([0, 0xAB, 0xFF]) == "00abff")
-        #expect(Hex.decode("00aBFf") == [0, 0xAB, 0xFF])
-        #expect(Hex.decode("0") == nil && Hex.decode("0g") == nil && Hex.decode("0x") == nil)
-    }
 }

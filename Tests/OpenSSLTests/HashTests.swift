@@ -45,4 +45,10 @@ private func hex(_ bytes: [UInt8]) -> String {
         #expect(SHA256Digest(bytes: [1]) == nil)
         #expect(digest != .zero)
     }
+
+    @Test func hexadecimal() {
+        #expect(Hex.encode([0, 0xAB, 0xFF]) == "00abff")
+        #expect(Hex.decode("00aBFf") == [0, 0xAB, 0xFF])
+        for text in ["0", "0g", "0x", "+1", "1 "] { #expect(Hex.decode(text) == nil, "\(text)") }
+    }
 }

@@ -117,7 +117,7 @@ private final class Draft: @unchecked Sendable {
         let content = digests.finish()
         if let md5 = completion.md5, md5 != content.md5 { throw .md5Mismatch }
         if let sha256 = completion.sha256, sha256 != content.sha256.bytes { throw .sha256Mismatch }
-        let etag = completion.etag ?? hexadecimal(content.md5)
+        let etag = completion.etag ?? Hex.encode(content.md5)
         let residency = options.residency ?? ResidencyFacts(place: store.place, receivedSeconds: options.time.seconds)
         let rest = StoredRest(
             etag: etag, checksums: completion.checksums, metadata: options.metadata, partSizes: completion.partSizes)
@@ -146,11 +146,6 @@ private final class Draft: @unchecked Sendable {
     private func openIfNeeded() throws(SystemError) {
         if file == nil { file = try open(RelativePath("."), below: store.root.stage, .unnamedFile) }
     }
-}
-
-func hexadecimal(_ bytes: [UInt8]) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }
 
 extension DirectoryRoot {

@@ -55,8 +55,8 @@ extension DirectoryStore {
         _ file: ObjectFile, of key: ObjectKey, at time: Timestamp, _ setting: ExtendedAttribute.Setting
     ) throws(StoreError) -> ObjectFile {
         let content = try ContentDigests.of(file.descriptor, size: file.status.size)
-        var rest = try restBefore(file) ?? StoredRest(etag: hexadecimal(content.md5))
-        if rest.partSizes.isEmpty { rest.etag = hexadecimal(content.md5) }
+        var rest = try restBefore(file) ?? StoredRest(etag: Hex.encode(content.md5))
+        if rest.partSizes.isEmpty { rest.etag = Hex.encode(content.md5) }
         rest.checksums = []
         rest.sideFile = nil
         let before = file.tagText.flatMap { try? ResidencyTag.parseUnverified(Array($0.utf8).span) }
