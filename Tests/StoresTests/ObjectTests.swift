@@ -24,7 +24,7 @@ import Testing
         let outcome = try store.put(key, content)
         var md5 = Hasher(.md5)
         md5.update(content)
-        #expect(outcome.etag == hexadecimal(md5.finish()))
+        #expect(outcome.etag == Hex.encode(md5.finish()))
         #expect(outcome.size == Int64(content.count))
         #expect(outcome.residency == ResidencyFacts(place: dublin, receivedSeconds: now.seconds))
         #expect(!outcome.replaced)

@@ -46,7 +46,7 @@ import Testing
             print('sound')
             """
         let result = try run(
-            ["python3", "-c", script, store.file(key(name)), name, hexadecimal(oldKeyBytes)],
+            ["python3", "-c", script, store.file(key(name)), name, Hex.encode(oldKeyBytes)],
             environment: ["PYTHONUTF8": "1"])
         #expect(result.text == "sound\n", "\(result.errors)")
     }
@@ -109,7 +109,7 @@ import Testing
         let value = try #require(try store.attribute(key("k")))
         let side = try #require(
             try store.internalNames("side").first { name in
-                hexadecimal(value).contains(name)
+                Hex.encode(value).contains(name)
             })
         let path = store.path + "/%bailiwick/side/" + side
         let content = try Data(contentsOf: URL(fileURLWithPath: path))
