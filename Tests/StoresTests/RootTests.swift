@@ -225,7 +225,12 @@ final class MountedFileSystem: Sendable {
     let sandbox: Sandbox
     var path: String { sandbox("mounted") }
 
-    enum Kind { case ext4(megabytes: Int, blockBytes: Int), ramfs }
+    enum Kind {
+        case ext4(megabytes: Int, blockBytes: Int)
+        /// ext4 of 128 MB on a disk that has so many: what is beyond it cannot be written.
+        case thin(megabytes: Int)
+        case ramfs
+    }
 
     static let canMount: Bool = (try? MountedFileSystem(.ext4(megabytes: 4, blockBytes: 4096))) != nil
     static let reason: Comment = "mounting a file system needs root, a loop device and mkfs.ext4"
@@ -240,12 +245,27 @@ final class MountedFileSystem: Sendable {
                 truncate -s \(megabytes)M image && mkfs.ext4 -q -F -b \(blockBytes) -m 0 -O ^has_journal image && \
                 mount -o loop image mounted
                 """
+            case .thin(let megabytes):
+                """
+                mkdir disk && mount -t tmpfs -o size=\(megabytes)m none disk && truncate -s 128M disk/image && \
+                mkfs.ext4 -q -F -b 4096 -m 0 -J size=4 -N 4096 -E nodiscard,lazy_itable_init=0,lazy_journal_init=0 disk/image && \
+                mount -o loop disk/image mounted
+                """
             case .ramfs: "mount -t ramfs none mounted"
             }
+        isThin = if case .thin = kind { true } else { false }
         try Self.shell(command, in: sandbox)
     }
 
-    deinit { try? Self.shell("umount -l mounted", in: sandbox) }
+    private let isThin: Bool
+
+    /// As after a power cut: what the disk was not given is gone. It has room enough from then on.
+    func mountAgain() throws {
+        try Self.shell(
+            "umount mounted; mount -o remount,size=256m disk && mount -o loop disk/image mounted", in: sandbox)
+    }
+
+    deinit { try? Self.shell("umount -l mounted" + (isThin ? "; umount -l disk" : ""), in: sandbox) }
 
     static func shell(_ command: String, in sandbox: Sandbox) throws {
         let result = try run(["sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; " + command], folder: sandbox.path)
@@ -295,6 +315,33 @@ struct FileSystemTests {
         #expect(findings == [ScanFinding(name: bytes("other"), problem: .unreadable(code: EXDEV))])
         #expect(summary.objects == 1)
         #expect(sandbox.read("other/k") == "foreign")
+    }
+
+    /// A disk that takes some of what is written and loses the rest: what was said to be stored is there when it comes back.
+    @Test func aDiskThatFails() throws {
+        let mounted = try MountedFileSystem(.thin(megabytes: 20))
+        let stored = Collected<UInt64>()
+        let refused = Collected<any Error>()
+        @Sendable func name(_ seed: UInt64) -> ObjectKey { key("m\(seed >> 8 % 5)/\(seed)") }
+        do {
+            let store = try TestStore(path: mounted.path)
+            let writers = (UInt64(0)..<40).map { writer in
+                { @Sendable in
+                    for round in UInt64(0)..<60 {
+                        let seed = writer << 8 | round
+                        do {
+                            try store.put(name(seed), SelfCheckingContent.make(seed))
+                            stored.append(seed)
+                        } catch { refused.append(error) }
+                    }
+                }
+            }
+            #expect(inParallel(writers).isEmpty)
+        }
+        #expect(stored.values.count > 100 && refused.values.count > 100)
+        try mounted.mountAgain()
+        let store = try TestStore(path: mounted.path)
+        for seed in stored.values { #expect(try store.get(name(seed)) == SelfCheckingContent.make(seed)) }
     }
 
     /// 16 MiB that run full: the caller is told so, nothing shows that is not whole, and a DELETE makes room again.

@@ -177,7 +177,9 @@ final class Publisher: Sendable {
     // MARK: - Objects
 
     /// That something could not be written the kernel tells each open file once. The group asks by its first object's, opened before any
-    /// other's here was: of a descriptor that groups share, one might hear what befell another.
+    /// other's here was: of a descriptor that groups share, one might hear what befell another. Whatever it is told of, and of whomever, none of
+    /// the group is taken for durable: what one sync could not write, a later one of a single file need not be told of (an inode, on ext4
+    /// without a journal).
     /// - Parameter group: prepared one after the other, but for those that were made durable by themselves.
     /// - Returns: those that are on disk; the others were told.
     private func makeDurable(_ group: [UnnamedObject]) -> [UnnamedObject] {
@@ -185,11 +187,12 @@ final class Publisher: Sendable {
         if let first = group.first, group.count > 1, let sync = syncing.all {
             do throws(SystemError) {
                 try sync(first.file.number)
-                judge(group.count, took: .now() - started)
-                return group
             } catch {
-                // Of everything that is written there: each file knows what became of its own.
+                for object in group { object.fail(StoreError(error)) }
+                return []
             }
+            judge(group.count, took: .now() - started)
+            return group
         }
         let durable = group.filter { $0.synchronize(syncing.one) }
         if group.count == 1 { state.withLock { $0.alone = .now() - started } }
