@@ -1,5 +1,4 @@
 internal import DecisionLog
-internal import JSON
 internal import OpenSSL
 internal import Residency
 internal import Settings

@@ -114,7 +114,7 @@ extension KeyHandle {
         let text = String(decoding: pem, as: UTF8.self)
         let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         guard pem.count <= KeyLimits.pemBytesMax,
-            lines.count(where: { $0.hasPrefix("-----BEGIN") }) == 1, lines.contains("-----BEGIN PRIVATE KEY-----")
+            lines.count(where: { $0.hasPrefix("-----BEGIN") }) == 1, lines.contains(Substring(KeyError.pkcs8Begin))
         else { throw .notPEM }
         ERR_clear_error()
         defer { ERR_clear_error() }

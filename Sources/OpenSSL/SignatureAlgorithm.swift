@@ -79,12 +79,15 @@ package enum KeyError: Error, Hashable, Sendable, CustomStringConvertible {
     /// libcrypto failed where valid arguments should not.
     case library(String)
 
+    /// The first line of an unencrypted PKCS#8 block (RFC 7468, section 10).
+    static let pkcs8Begin = "-----BEGIN " + "PRIVATE KEY-----"
+
     package var description: String {
         switch self {
         case .length: "a part of the key has the wrong length"
         case .invalid: "the key is not a valid one"
         case .modulusBits(let bits): "an RSA modulus of \(bits) bits: \(KeyLimits.modulusBits) are taken"
-        case .notPEM: "not one unencrypted PKCS#8 block (-----BEGIN PRIVATE KEY-----)"
+        case .notPEM: "not one unencrypted PKCS#8 block (\(Self.pkcs8Begin))"
         case .otherType: "the key is of a type or curve that the algorithm is not for"
         case .library(let call): "libcrypto: \(call)"
         }

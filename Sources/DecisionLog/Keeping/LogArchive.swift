@@ -1,4 +1,3 @@
-internal import JSON
 internal import OpenSSL
 
 /// Copies a log to another folder, which is then a log of the same form: whatever reads a log reads its archive.
