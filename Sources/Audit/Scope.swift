@@ -1,5 +1,5 @@
 internal import DecisionLog
-internal import JSON
+internal import OpenSSL
 internal import Residency
 internal import S3
 internal import Settings

@@ -1,4 +1,3 @@
-internal import JSON
 package import OpenSSL
 
 /// What a key's signatures on notes say (C2SP signed-note, "Signature types").

@@ -1,4 +1,3 @@
-internal import JSON
 package import OpenSSL
 
 /// Turns what names a person into what tells nothing without a key: `KEYID:` and the base64url HMAC-SHA-256 over the field's name, the
@@ -19,7 +18,7 @@ package struct Pseudonymizer: Sendable {
         text.reserveCapacity(keyID.utf8.count + 44)
         text.append(contentsOf: keyID.utf8)
         text.append(UInt8(ascii: ":"))
-        code.withSpan { Base64.url.append($0, to: &text) }
+        code.appendBase64URL(to: &text)
         return String(decoding: text, as: UTF8.self)
     }
 }

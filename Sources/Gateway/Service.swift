@@ -1,5 +1,4 @@
 package import DecisionLog
-internal import JSON
 internal import NIOPosix
 internal import OpenSSL
 internal import Residency

@@ -105,8 +105,9 @@ private struct JSONReader {
     private mutating func unescapedString() throws(JSONError) -> [UInt8]? {
         at += 1
         var bytes: [UInt8] = []
-        var run = at  // where the bytes begin that stand for themselves
         while true {
+            let run = at  // where the bytes begin that stand for themselves
+            at = JSONText.plainEnd(text.span, from: at)
             switch try peek() {
             case UInt8(ascii: "\""):
                 defer { at += 1 }
@@ -117,9 +118,7 @@ private struct JSONReader {
                 bytes.append(contentsOf: text[run..<at])
                 at += 1
                 try escape(into: &bytes)
-                run = at
-            case 0..<0x20: throw error(.badString)
-            default: at += 1
+            default: throw error(.badString)
             }
         }
     }
@@ -179,9 +178,23 @@ private struct JSONReader {
             if at < text.count, text[at] == UInt8(ascii: "+") || text[at] == UInt8(ascii: "-") { at += 1 }
             try digits()
         }
-        let literal = String(decoding: text[start..<at], as: UTF8.self)
-        if isInteger, let value = Int64(literal) { return .integer(value) }
-        return .number(literal)
+        if isInteger, let value = Self.integer(text.span.extracting(first..<at), isNegative: first > start) {
+            return .integer(value)
+        }
+        return .number(String(decoding: text[start..<at], as: UTF8.self))
+    }
+
+    /// What decimal digits say; nil where 64 bits do not hold it.
+    private static func integer(_ digits: Span<UInt8>, isNegative: Bool) -> Int64? {
+        var magnitude: UInt64 = 0
+        for at in digits.indices {
+            let (tens, isLarge) = magnitude.multipliedReportingOverflow(by: 10)
+            let (sum, isLarger) = tens.addingReportingOverflow(UInt64(digits[at] - UInt8(ascii: "0")))
+            if isLarge || isLarger { return nil }
+            magnitude = sum
+        }
+        guard isNegative else { return Int64(exactly: magnitude) }
+        return magnitude <= Int64.min.magnitude ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil
     }
 
     private mutating func digits() throws(JSONError) {

@@ -25,12 +25,18 @@ package enum JSONText {
 
     /// Does nothing of it need an escape? Then it is copied whole.
     private static func isPlain(_ utf8: Span<UInt8>) -> Bool {
-        var isPlain = true
-        for at in utf8.indices {
+        plainEnd(utf8, from: 0) == utf8.count
+    }
+
+    /// Where the next byte is that does not stand for itself in a string, or the end.
+    static func plainEnd(_ utf8: Span<UInt8>, from start: Int) -> Int {
+        var at = start
+        while at < utf8.count {
             let byte = utf8[at]
-            isPlain = isPlain && byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+            if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
+            at += 1
         }
-        return isPlain
+        return at
     }
 
     @inline(__always)

@@ -4,16 +4,18 @@ package enum Hex {
 
     /// Appends two digits for each byte.
     package static func append(_ bytes: Span<UInt8>, to text: inout [UInt8]) {
-        for at in bytes.indices {
-            text.append(digits[Int(bytes[at] >> 4)])
-            text.append(digits[Int(bytes[at] & 15)])
+        let digits = digits.span
+        text.append(addingCapacity: 2 * bytes.count) { text in
+            for at in bytes.indices {
+                text.append(digits[Int(bytes[at] >> 4)])
+                text.append(digits[Int(bytes[at] & 15)])
+            }
         }
     }
 
     /// Two digits for each byte.
     package static func encode(_ bytes: Span<UInt8>) -> String {
         var text: [UInt8] = []
-        text.reserveCapacity(2 * bytes.count)
         append(bytes, to: &text)
         return String(decoding: text, as: UTF8.self)
     }

@@ -64,6 +64,16 @@ package struct SHA256Digest: Hashable, Sendable {
         unsafe withUnsafeMutableBytes(of: &words) { unsafe $0.copyBytes(from: bytes) }
     }
 
+    /// Takes the bytes that `fill` writes, zeros after them.
+    init(_ fill: (inout OutputSpan<UInt8>) -> Void) {
+        words = (0, 0, 0, 0)
+        unsafe withUnsafeMutableBytes(of: &words) { words in
+            var bytes = unsafe OutputSpan(buffer: words.bindMemory(to: UInt8.self), initializedCount: 0)
+            fill(&bytes)
+            _ = unsafe bytes.finalize(for: words.bindMemory(to: UInt8.self))
+        }
+    }
+
     /// Takes the 32 bytes that begin at `offset`, without an allocation. `offset + 32` is within the span.
     package init(_ bytes: Span<UInt8>, at offset: Int) {
         words = (0, 0, 0, 0)

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import JSON
+internal import OpenSSL
 internal import Residency
 
 /// A named symmetric key: one line `KEYID:base64(32 bytes)`.

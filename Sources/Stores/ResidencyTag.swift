@@ -32,10 +32,13 @@ package struct ResidencyTag: Hashable, Sendable {
             throw .unknownKey
         }
         let seal = code(key.key, text.extracting(0..<fields.seal.lowerBound - 1), binding: binding)
-        guard let claimed = Base64URL.digest(text.extracting(fields.seal)), seal.isEqualInConstantTime(claimed) else {
+        guard let claimed = SHA256Digest(base64URL: text.extracting(fields.seal)), seal.isEqualInConstantTime(claimed)
+        else {
             throw .seal
         }
-        guard Base64URL.digest(text.extracting(fields.rest)) == SHA256Digest(hashing: copy rest) else { throw .rest }
+        guard SHA256Digest(base64URL: text.extracting(fields.rest)) == SHA256Digest(hashing: copy rest) else {
+            throw .rest
+        }
         let (keyID, place) =
             isEqual(text.extracting(fields.jurisdiction), key.jurisdiction.span)
             ? (try fields.keyName(text), key.place) : try fields.names(text)
@@ -66,15 +69,15 @@ package struct ResidencyTag: Hashable, Sendable {
         text.append(contentsOf: ";\(max(0, taggedSeconds));\(max(0, residency.receivedSeconds));".utf8)
         text.append(contentsOf: size.map { Array("\($0);".utf8) } ?? Array("-;".utf8))
         if let contentDigest {
-            Base64URL.append(contentDigest, to: &text)
+            contentDigest.appendBase64URL(to: &text)
         } else {
             text.append(UInt8(ascii: "-"))
         }
         text.append(UInt8(ascii: ";"))
-        Base64URL.append(SHA256Digest(hashing: copy rest), to: &text)
+        SHA256Digest(hashing: copy rest).appendBase64URL(to: &text)
         let seal = code(key.key, text.span, binding: binding)
         text.append(UInt8(ascii: ";"))
-        Base64URL.append(seal, to: &text)
+        seal.appendBase64URL(to: &text)
         return text
     }
 
@@ -137,7 +140,7 @@ private struct TagFields {
         }
         let size = decimal(range(6), in: text)
         guard size != nil || isHyphen(range(6), in: text) else { throw .malformed }
-        let digest = Base64URL.digest(text.extracting(range(7)))
+        let digest = SHA256Digest(base64URL: text.extracting(range(7)))
         guard digest != nil || isHyphen(range(7), in: text) else { throw .malformed }
         return ResidencyTag(
             keyID: keyID, residency: ResidencyFacts(place: place, receivedSeconds: received), taggedSeconds: tagged,

@@ -1,4 +1,5 @@
 internal import JSON
+internal import OpenSSL
 internal import Residency
 
 /// One object of a payload, whose members are read by name and form.

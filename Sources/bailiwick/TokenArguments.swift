@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Glibc
-internal import JSON
 internal import OpenSSL
 internal import Residency
 internal import Tokens

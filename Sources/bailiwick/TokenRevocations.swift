@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import JSON
 internal import OpenSSL
 internal import Residency
 internal import Tokens

@@ -1,4 +1,3 @@
-import JSON
 import OpenSSL
 import Testing
 

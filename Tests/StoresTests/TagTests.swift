@@ -146,10 +146,10 @@ import Testing
         for fields in ["\(number);1;7;-", "1;\(number);7;-", "1;1;\(number);-", "1;1;7;\(number)"] {
             let rest = StoredRest(etag: "e").packedCore()
             var text = bytes("v1;old;dub1;IE;\(fields);")
-            Base64URL.append(SHA256Digest(hashing: rest), to: &text)
+            SHA256Digest(hashing: rest).appendBase64URL(to: &text)
             let seal = HMACKey(oldKeyBytes).authenticate(parts: [bytes("bailiwick-tag-v1"), text, bytes("k")])
             text.append(UInt8(ascii: ";"))
-            Base64URL.append(seal, to: &text)
+            seal.appendBase64URL(to: &text)
             #expect(throws: TagProblem.malformed, "\(fields)") {
                 try SealedObject.judge(text + [10] + rest, size: 7, binding: bytes("k"), keyring: keyring())
             }

@@ -1,4 +1,3 @@
-internal import JSON
 package import OpenSSL
 
 /// The body of `POST /add-checkpoint` (C2SP tlog-witness): what the witness is known to have seen, the proof from there, and the
