@@ -36,12 +36,13 @@ final class FileWatch {
         descriptor = inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC))
         read = [:]
         seen = [:]
+        // Watched first, looked at afterwards: what changes between the two is told of, where the other way round nobody would hear of it.
+        watchFolders()
         for path in paths {
             let stamp = Self.stamp(path)
             seen[path] = stamp
             read[path] = before?.seen[path] ?? stamp
         }
-        watchFolders()
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
