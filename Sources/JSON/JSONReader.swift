@@ -5,84 +5,148 @@ extension JSONValue {
     ///   - depthMax: How deep arrays and objects may nest; a scalar has depth 0.
     ///   - bytesMax: The longest text that is read at all.
     package init(parsing text: [UInt8], depthMax: Int = 32, bytesMax: Int = 16 << 20) throws(JSONError) {
-        guard text.count <= bytesMax else { throw JSONError(problem: .tooLarge, offset: bytesMax) }
+        guard text.count <= min(bytesMax, JSONDocument.bytesMax) else {
+            throw JSONError(problem: .tooLarge, offset: bytesMax)
+        }
         guard (try? UTF8Span(validating: text.span)) != nil else { throw JSONError(problem: .notUTF8, offset: 0) }
         var reader = JSONReader(text: text, depthMax: depthMax)
-        self = try reader.document()
+        self = try reader.document().value(at: 0)
     }
 }
 
 private struct JSONReader {
+    /// An object with no more members has each name compared with the others, which costs less than to hash it.
+    static let fewMembers = 12
+    /// Most tokens, settings and entries have a value or a name in as many bytes; room for many is made as they come.
+    static let bytesPerNode = 12
+    static let firstNodesMax = 1024
+
     let text: [UInt8]
     let depthMax: Int
     var at = 0
+    var nodes: [JSONDocument.Node] = []
+    var unescaped: [UInt8] = []
 
     init(text: [UInt8], depthMax: Int) {
         self.text = text
         self.depthMax = depthMax
+        nodes.reserveCapacity(min(text.count / Self.bytesPerNode + 1, Self.firstNodesMax))
     }
 
-    mutating func document() throws(JSONError) -> JSONValue {
-        let value = try value(depth: 0)
+    mutating func document() throws(JSONError) -> JSONDocument {
+        try value(depth: 0)
         skipSpace()
         guard at == text.count else { throw error(.trailingBytes) }
-        return value
+        return JSONDocument(text: text, unescaped: unescaped, nodes: nodes)
     }
 
-    private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
+    private mutating func value(depth: Int) throws(JSONError) {
         skipSpace()
         switch try peek() {
-        case UInt8(ascii: "{"): return try object(depth: depth + 1)
-        case UInt8(ascii: "["): return try array(depth: depth + 1)
-        case UInt8(ascii: "\""): return .string(try string())
-        case UInt8(ascii: "t"): return try literal("true", .bool(true))
-        case UInt8(ascii: "f"): return try literal("false", .bool(false))
-        case UInt8(ascii: "n"): return try literal("null", .null)
-        default: return try number()
+        case UInt8(ascii: "{"): try object(depth: depth + 1)
+        case UInt8(ascii: "["): try array(depth: depth + 1)
+        case UInt8(ascii: "\""): try string()
+        case UInt8(ascii: "t"): try literal("true", .yes)
+        case UInt8(ascii: "f"): try literal("false", .no)
+        case UInt8(ascii: "n"): try literal("null", .null)
+        default: try number()
         }
     }
 
-    private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
+    private mutating func object(depth: Int) throws(JSONError) {
         guard depth <= depthMax else { throw error(.tooDeep) }
         at += 1
-        var names = MemberNames(in: text)
-        var values: [JSONValue] = []
-        values.reserveCapacity(MemberNames.few)
+        let object = nodes.count
+        nodes.append(JSONDocument.Node(.object, at: object))
+        var known: Set<JSONString> = []
+        var count = 0
         skipSpace()
         if try peek() == UInt8(ascii: "}") {
             at += 1
-            return .object(JSONObject(members: []))
+            return
         }
         while true {
             skipSpace()
             let start = at
             guard try peek() == UInt8(ascii: "\"") else { throw error(.unexpected) }
-            let unescaped = try unescapedString()
-            guard names.add(start + 1..<at - 1, of: text, unescaped: unescaped) else {
+            try string()
+            guard count < Self.fewMembers ? isNewByComparison(in: object) : isNewByHash(in: object, &known) else {
                 throw JSONError(problem: .duplicateName, offset: start)
             }
+            count += 1
             skipSpace()
             guard try peek() == UInt8(ascii: ":") else { throw error(.unexpected) }
             at += 1
-            values.append(try value(depth: depth))
+            try value(depth: depth)
             if try isEnd(UInt8(ascii: "}")) {
-                return .object(JSONObject(names: names.ranges, in: names.text, values: values))
+                nodes[object].next = nodes.count
+                return
             }
         }
     }
 
-    private mutating func array(depth: Int) throws(JSONError) -> JSONValue {
+    /// Is the name that was read last unlike the others of its object?
+    private func isNewByComparison(in object: Int) -> Bool {
+        let last = nodes.count - 1
+        var place = object + 1
+        while place < last {
+            if areNamesEqual(nodes[place], nodes[last]) { return false }
+            place = nodes[place + 1].next
+        }
+        return true
+    }
+
+    /// The same for many, so that no text takes the square of its length.
+    /// - Parameter known: the names before it, once there is one too many for comparisons.
+    private func isNewByHash(in object: Int, _ known: inout Set<JSONString>) -> Bool {
+        let last = nodes.count - 1
+        if known.isEmpty {
+            var place = object + 1
+            while place < last {
+                known.insert(name(at: place))
+                place = nodes[place + 1].next
+            }
+        }
+        return known.insert(name(at: last)).inserted
+    }
+
+    private func areNamesEqual(_ one: JSONDocument.Node, _ other: JSONDocument.Node) -> Bool {
+        guard one.range.count == other.range.count else { return false }
+        return switch (one.isUnescaped, other.isUnescaped) {
+        case (false, false): Self.areEqual(text, one.range, text, other.range)
+        case (false, true): Self.areEqual(text, one.range, unescaped, other.range)
+        case (true, false): Self.areEqual(unescaped, one.range, text, other.range)
+        case (true, true): Self.areEqual(unescaped, one.range, unescaped, other.range)
+        }
+    }
+
+    private static func areEqual(_ one: [UInt8], _ range: Range<Int>, _ other: [UInt8], _ otherRange: Range<Int>)
+        -> Bool
+    {
+        JSON.areEqual(one.span.extracting(range), other.span.extracting(otherRange))
+    }
+
+    /// A copy: a piece of `unescaped` would have it copied when the next name comes.
+    private func name(at place: Int) -> JSONString {
+        JSONString(utf8: Array((nodes[place].isUnescaped ? unescaped : text)[nodes[place].range]))
+    }
+
+    private mutating func array(depth: Int) throws(JSONError) {
         guard depth <= depthMax else { throw error(.tooDeep) }
         at += 1
-        var values: [JSONValue] = []
+        let array = nodes.count
+        nodes.append(JSONDocument.Node(.array, at: array))
         skipSpace()
         if try peek() == UInt8(ascii: "]") {
             at += 1
-            return .array(values)
+            return
         }
         while true {
-            values.append(try value(depth: depth))
-            if try isEnd(UInt8(ascii: "]")) { return .array(values) }
+            try value(depth: depth)
+            if try isEnd(UInt8(ascii: "]")) {
+                nodes[array].next = nodes.count
+                return
+            }
         }
     }
 
@@ -95,44 +159,49 @@ private struct JSONReader {
         return byte == close
     }
 
-    private mutating func string() throws(JSONError) -> JSONString {
-        let start = at + 1
-        if let unescaped = try unescapedString() { return JSONString(utf8: unescaped) }
-        return JSONString(pieceOf: text[start..<at - 1])
+    private mutating func string() throws(JSONError) {
+        at += 1
+        let start = at
+        at = JSONText.plainEnd(text.span, from: at)
+        if try peek() == UInt8(ascii: "\\") { return try stringWithEscapes(from: start) }
+        guard text[at] == UInt8(ascii: "\"") else { throw error(.badString) }
+        nodes.append(JSONDocument.Node(.string, start..<at, at: nodes.count))
+        at += 1
     }
 
-    /// Past a string: nil where its bytes are those between the quotes.
-    private mutating func unescapedString() throws(JSONError) -> [UInt8]? {
-        at += 1
-        var bytes: [UInt8] = []
+    /// Past the rest of a string.
+    /// - Parameter start: where it begins behind its quote; as far as `at` its bytes stand for themselves.
+    private mutating func stringWithEscapes(from start: Int) throws(JSONError) {
+        let first = unescaped.count
+        unescaped.append(contentsOf: text[start..<at])
         while true {
-            let run = at  // where the bytes begin that stand for themselves
-            at = JSONText.plainEnd(text.span, from: at)
             switch try peek() {
             case UInt8(ascii: "\""):
-                defer { at += 1 }
-                if bytes.isEmpty { return nil }
-                bytes.append(contentsOf: text[run..<at])
-                return bytes
-            case UInt8(ascii: "\\"):
-                bytes.append(contentsOf: text[run..<at])
+                let range = first..<unescaped.count
+                nodes.append(JSONDocument.Node(.string, range, isUnescaped: true, at: nodes.count))
                 at += 1
-                try escape(into: &bytes)
+                return
+            case UInt8(ascii: "\\"):
+                at += 1
+                try escape()
             default: throw error(.badString)
             }
+            let run = at  // where the bytes begin that stand for themselves
+            at = JSONText.plainEnd(text.span, from: at)
+            unescaped.append(contentsOf: text[run..<at])
         }
     }
 
-    private mutating func escape(into bytes: inout [UInt8]) throws(JSONError) {
+    private mutating func escape() throws(JSONError) {
         let byte = try peek()
         at += 1
         switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): bytes.append(byte)
-        case UInt8(ascii: "b"): bytes.append(0x08)
-        case UInt8(ascii: "f"): bytes.append(0x0C)
-        case UInt8(ascii: "n"): bytes.append(0x0A)
-        case UInt8(ascii: "r"): bytes.append(0x0D)
-        case UInt8(ascii: "t"): bytes.append(0x09)
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): unescaped.append(byte)
+        case UInt8(ascii: "b"): unescaped.append(0x08)
+        case UInt8(ascii: "f"): unescaped.append(0x0C)
+        case UInt8(ascii: "n"): unescaped.append(0x0A)
+        case UInt8(ascii: "r"): unescaped.append(0x0D)
+        case UInt8(ascii: "t"): unescaped.append(0x09)
         case UInt8(ascii: "u"):
             var scalar = try unit()
             if (0xD800..<0xDC00).contains(scalar) {
@@ -145,7 +214,7 @@ private struct JSONReader {
                 scalar = 0x10000 + (scalar - 0xD800) << 10 + (low - 0xDC00)
             }
             guard let character = Unicode.Scalar(scalar) else { throw error(.badString) }
-            bytes.append(contentsOf: UTF8.encode(character) ?? UTF8.encodedReplacementCharacter)
+            unescaped.append(contentsOf: UTF8.encode(character) ?? UTF8.encodedReplacementCharacter)
         default: throw error(.badString)
         }
     }
@@ -160,7 +229,7 @@ private struct JSONReader {
         return value
     }
 
-    private mutating func number() throws(JSONError) -> JSONValue {
+    private mutating func number() throws(JSONError) {
         let start = at
         if try peek() == UInt8(ascii: "-") { at += 1 }
         let first = at
@@ -179,9 +248,9 @@ private struct JSONReader {
             try digits()
         }
         if isInteger, let value = Self.integer(text.span.extracting(first..<at), isNegative: first > start) {
-            return .integer(value)
+            return nodes.append(JSONDocument.Node(integer: value, at: nodes.count))
         }
-        return .number(String(decoding: text[start..<at], as: UTF8.self))
+        nodes.append(JSONDocument.Node(.number, start..<at, at: nodes.count))
     }
 
     /// What decimal digits say; nil where 64 bits do not hold it.
@@ -203,12 +272,12 @@ private struct JSONReader {
         guard at > start else { throw error(at < text.count ? .badNumber : .unexpectedEnd) }
     }
 
-    private mutating func literal(_ word: StaticString, _ value: JSONValue) throws(JSONError) -> JSONValue {
+    private mutating func literal(_ word: StaticString, _ kind: JSONDocument.Node.Kind) throws(JSONError) {
         for byte in word.description.utf8 {
             guard try peek() == byte else { throw error(.unexpected) }
             at += 1
         }
-        return value
+        nodes.append(JSONDocument.Node(kind, at: nodes.count))
     }
 
     private mutating func skipSpace() {
@@ -226,64 +295,4 @@ private struct JSONReader {
     }
 
     private func error(_ problem: JSONError.Problem) -> JSONError { JSONError(problem: problem, offset: at) }
-}
-
-/// The names of one object: where they stand in the text, or, once one of them has escapes, in memory of their own, which holds nothing else.
-private struct MemberNames {
-    /// Most objects have few members and one array of them.
-    static let few = 12
-
-    /// What the ranges are of.
-    private(set) var text: [UInt8]
-    private(set) var ranges: [Range<Int>] = []
-    private var hasOwnText = false
-    private var known: Set<JSONString> = []
-
-    init(in text: [UInt8]) {
-        self.text = text
-        ranges.reserveCapacity(Self.few)
-    }
-
-    /// - Parameters:
-    ///   - place: where the name stands in `source`, between its quotes.
-    ///   - unescaped: what it says, where that is not its bytes.
-    /// - Returns: false where another has the same.
-    mutating func add(_ place: Range<Int>, of source: [UInt8], unescaped: [UInt8]?) -> Bool {
-        var range = place
-        if hasOwnText || unescaped != nil {
-            if !hasOwnText { moveOut() }
-            range = Self.append(unescaped?[...] ?? source[place], to: &text)
-        }
-        guard ranges.count < Self.few ? isUnlikeOthers(range) : isNewByHash(range) else { return false }
-        ranges.append(range)
-        return true
-    }
-
-    private mutating func moveOut() {
-        var own: [UInt8] = []
-        ranges = ranges.map { Self.append(text[$0], to: &own) }
-        text = own
-        hasOwnText = true
-    }
-
-    private static func append(_ name: ArraySlice<UInt8>, to names: inout [UInt8]) -> Range<Int> {
-        names.append(contentsOf: name)
-        return names.count - name.count..<names.count
-    }
-
-    /// Compares it with the others one by one, which costs less than to hash few names.
-    private func isUnlikeOthers(_ range: Range<Int>) -> Bool {
-        let text = text.span
-        for index in ranges.indices where areEqual(text.extracting(ranges[index]), text.extracting(range)) {
-            return false
-        }
-        return true
-    }
-
-    /// Many names are hashed, so that no text takes the square of its length.
-    private mutating func isNewByHash(_ range: Range<Int>) -> Bool {
-        // Copies: a piece of `text` would have it copied when the next name comes.
-        if ranges.count == Self.few { known.formUnion(ranges.map { JSONString(utf8: Array(text[$0])) }) }
-        return known.insert(JSONString(utf8: Array(text[range]))).inserted
-    }
 }

@@ -13,7 +13,7 @@ package enum JSONValue: Sendable {
 
 /// A string by its UTF-8 bytes: Swift's own comparison takes canonically equivalent texts for one.
 package struct JSONString: Hashable, Sendable {
-    /// Of a string that was read without an escape in it: a piece of the whole text, which it keeps in memory.
+    /// Of a string that was read: a piece of the whole text, which it keeps in memory.
     private let bytes: ArraySlice<UInt8>
 
     package init(utf8: [UInt8]) { bytes = utf8[...] }
@@ -24,9 +24,19 @@ package struct JSONString: Hashable, Sendable {
     /// Its own copy of a piece.
     package var utf8: [UInt8] { Array(bytes) }
     package var text: String { String(decoding: bytes, as: UTF8.self) }
+    /// How many bytes it has.
+    package var count: Int { bytes.count }
 
     /// The same bytes? Most names differ in their length, which is looked at first.
     package func equals(_ text: String) -> Bool { areEqual(bytes.span, text.utf8.span) }
+
+    package static func == (one: JSONString, other: JSONString) -> Bool { areEqual(one.bytes.span, other.bytes.span) }
+
+    /// All bytes at once, and one that no UTF-8 has, as texts of Swift have it.
+    package func hash(into hasher: inout Hasher) {
+        unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        hasher.combine(0xFF as UInt8)
+    }
 }
 
 func areEqual(_ one: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
@@ -37,38 +47,48 @@ func areEqual(_ one: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
 
 /// An object: its members in the order in which they stand, no two of one name.
 package struct JSONObject: Sendable {
-    /// Names are compared where they stand: a look at one counts no reference.
-    private let text: [UInt8]
-    private let names: [Range<Int>]
-    private let values: [JSONValue]
-
-    /// - Parameter names: in `text`, one for each value.
-    init(names: [Range<Int>], in text: [UInt8], values: [JSONValue]) {
-        self.text = text
-        self.names = names
-        self.values = values
+    private enum Storage {
+        case read(JSONDocument, place: Int)
+        case made([(name: JSONString, value: JSONValue)])
     }
 
-    package init(members: [(name: JSONString, value: JSONValue)]) {
-        var text: [UInt8] = []
-        var names: [Range<Int>] = []
-        for (name, _) in members {
-            let start = text.count
-            text.append(contentsOf: name.utf8)
-            names.append(start..<text.count)
-        }
-        self.init(names: names, in: text, values: members.map(\.value))
-    }
+    private let storage: Storage
+
+    init(at place: Int, in document: JSONDocument) { storage = .read(document, place: place) }
+
+    /// - Parameter members: no two of one name.
+    package init(members: [(name: JSONString, value: JSONValue)]) { storage = .made(members) }
 
     package var members: [(name: JSONString, value: JSONValue)] {
-        zip(names, values).map { (JSONString(pieceOf: text[$0]), $1) }
+        switch storage {
+        case .read(let document, let place):
+            document.names(of: place).map { (document.string(at: $0), document.value(at: $0 + 1)) }
+        case .made(let members): members
+        }
     }
 
     /// The member of that name, compared as bytes.
     package subscript(_ name: String) -> JSONValue? {
-        let (name, text) = (name.utf8.span, text.span)
-        for index in names.indices where areEqual(text.extracting(names[index]), name) { return values[index] }
-        return nil
+        switch storage {
+        case .read(let document, let place): document.member(name.utf8.span, of: place).map { document.value(at: $0) }
+        case .made(let members): members.first { $0.name.equals(name) }?.value
+        }
+    }
+
+    /// Is there a member of that name?
+    package func has(_ name: String) -> Bool {
+        switch storage {
+        case .read(let document, let place): document.member(name.utf8.span, of: place) != nil
+        case .made(let members): members.contains { $0.name.equals(name) }
+        }
+    }
+
+    /// The first member's name that is none of these.
+    package func firstName(notAmong known: [String]) -> JSONString? {
+        switch storage {
+        case .read(let document, let place): document.firstName(of: place, notAmong: known)
+        case .made(let members): members.map(\.name).first { !known.contains(where: $0.equals) }
+        }
     }
 }
 

@@ -6,8 +6,10 @@ package struct Jurisdiction: Hashable, Comparable, Sendable {
     private let packed: UInt64
 
     /// Parses exactly `[A-Z]{2}` or `[A-Z]{2}-[A-Z0-9]{1,3}`; nil for anything else.
-    package init?(_ text: some StringProtocol) {
-        let bytes = Array(text.utf8)
+    package init?(_ text: some StringProtocol) { self.init(utf8: Array(text.utf8)) }
+
+    /// The same by its bytes.
+    package init?(utf8 bytes: [UInt8]) {
         guard bytes.count == 2 || (4...6).contains(bytes.count) else { return nil }
         var packed: UInt64 = 0
         for (index, byte) in bytes.enumerated() {

@@ -130,8 +130,10 @@ extension Timestamp {
     }
 
     /// Parses RFC 3339 (`date-time`, with `Z` or a numeric offset, 0 to 6 fraction digits); nil for anything else.
-    package init?(rfc3339 text: some StringProtocol) {
-        let bytes = Array(text.utf8)
+    package init?(rfc3339 text: some StringProtocol) { self.init(rfc3339: Array(text.utf8)) }
+
+    /// The same by its bytes.
+    package init?(rfc3339 bytes: [UInt8]) {
         guard bytes.count >= 20, bytes.count <= 32 else { return nil }
         func number(_ range: Range<Int>) -> Int? {
             var value = 0

@@ -2,25 +2,21 @@ internal import JSON
 internal import OpenSSL
 internal import Residency
 
-/// One object of a payload, whose members are read by name and form.
+/// One object of a payload, whose members are read by name and form. Its errors name a member by its path in this object.
 struct ClaimReader {
     let object: JSONObject
-    /// What stands before a member's name in an error: empty, or ends in a dot.
-    let path: String
 
-    func expected(_ name: String, _ what: String) -> MalformedToken { .claim(path: path + name, expected: what) }
+    func expected(_ name: String, _ what: String) -> MalformedToken { .claim(path: name, expected: what) }
 
     func allow(only names: [String]) throws(MalformedToken) {
-        for (name, _) in object.members where !names.contains(where: name.equals) {
-            throw expected(quoted(name.text), "no such member")
-        }
+        if let other = object.firstName(notAmong: names) { throw expected(quoted(other.text), "no such member") }
     }
 
     func string(_ name: String, bytesMax: Int) throws(MalformedToken) -> JSONString {
-        guard let utf8 = object[name]?.utf8, (1...bytesMax).contains(utf8.count) else {
+        guard case .string(let value) = object[name], (1...bytesMax).contains(value.count) else {
             throw expected(name, "a string of 1 to \(bytesMax) bytes")
         }
-        return JSONString(utf8: utf8)
+        return value
     }
 
     /// A number without fraction or exponent: two readers must not round it to two times.
@@ -29,9 +25,19 @@ struct ClaimReader {
         return value
     }
 
-    func object(_ name: String) throws(MalformedToken) -> ClaimReader {
+    /// What is read of an object in this one.
+    func object<Value>(
+        _ name: String, _ read: (ClaimReader) throws(MalformedToken) -> Value
+    ) throws(MalformedToken) -> Value {
         guard let value = object[name]?.object else { throw expected(name, "an object") }
-        return ClaimReader(object: value, path: path + name + ".")
+        do throws(MalformedToken) { return try read(ClaimReader(object: value)) } catch { throw error.within(name) }
+    }
+
+    /// The same of one that need not be there.
+    func object<Value>(
+        optional name: String, _ read: (ClaimReader) throws(MalformedToken) -> Value
+    ) throws(MalformedToken) -> Value? {
+        object.has(name) ? try object(name, read) : nil
     }
 
     /// A non-empty array of non-empty strings.
@@ -41,21 +47,21 @@ struct ClaimReader {
         }
         var strings: [JSONString] = []
         for value in list {
-            guard let utf8 = value.utf8, !utf8.isEmpty else { throw expected(name, "non-empty strings") }
-            strings.append(JSONString(utf8: utf8))
+            guard case .string(let string) = value, string.count > 0 else { throw expected(name, "non-empty strings") }
+            strings.append(string)
         }
         return strings
     }
 
     func jurisdiction(_ name: String) throws(MalformedToken) -> Jurisdiction {
-        guard let text = object[name]?.string, let code = Jurisdiction(text) else {
+        guard let text = object[name]?.utf8, let code = Jurisdiction(utf8: text) else {
             throw expected(name, "an ISO 3166 code such as IE or US-CA")
         }
         return code
     }
 
     func time(_ name: String) throws(MalformedToken) -> Timestamp {
-        guard let text = object[name]?.string, let time = Timestamp(rfc3339: text) else {
+        guard let text = object[name]?.utf8, let time = Timestamp(rfc3339: text) else {
             throw expected(name, "a time of RFC 3339")
         }
         return time
@@ -68,20 +74,16 @@ struct ClaimReader {
     }
 
     /// `cnf` (RFC 7800) with `x5t#S256` (RFC 8705, section 3.1) alone.
-    func certificate() throws(MalformedToken) -> [UInt8]? {
-        guard object["cnf"] != nil else { return nil }
-        let confirmation = try object("cnf")
+    static func certificate(_ confirmation: ClaimReader) throws(MalformedToken) -> [UInt8] {
         try confirmation.allow(only: ["x5t#S256"])
-        guard let text = confirmation.object["x5t#S256"]?.string, let digest = Base64.url.decode(text),
+        guard let text = confirmation.object["x5t#S256"]?.utf8, let digest = Base64.url.decode(text.span),
             digest.count == 32
         else { throw confirmation.expected("x5t#S256", "the base64url SHA-256 of a certificate") }
         return digest
     }
 
     /// `received`: from inclusive, to exclusive, not empty.
-    func received() throws(MalformedToken) -> Range<Timestamp>? {
-        guard object["received"] != nil else { return nil }
-        let range = try object("received")
+    static func received(_ range: ClaimReader) throws(MalformedToken) -> Range<Timestamp> {
         try range.allow(only: ["from", "to"])
         let from = try range.time("from")
         let to = try range.time("to")

@@ -66,7 +66,7 @@ extension Claims {
     /// Reads the payload of a token. Unknown claims are ignored; an unknown member where one could narrow the grant (`cnf`,
     /// an element, its `received`) is not.
     init(_ object: JSONObject) throws(MalformedToken) {
-        let claims = ClaimReader(object: object, path: "")
+        let claims = ClaimReader(object: object)
         issuer = try claims.string("iss", bytesMax: TokenLimits.tokenBytesMax)
         subject = try claims.string("sub", bytesMax: TokenLimits.identifierBytesMax)
         audience = try claims.audience()
@@ -74,31 +74,32 @@ extension Claims {
         issuedAtSeconds = try claims.integer("iat")
         notBeforeSeconds = try claims.integer("nbf")
         expiresSeconds = try claims.integer("exp")
-        certificate = try claims.certificate()
+        certificate = try claims.object(optional: "cnf", ClaimReader.certificate)
         guard let details = object["authorization_details"]?.array,
             (1...TokenLimits.elementsMax).contains(details.count)
         else { throw .claim(path: "authorization_details", expected: "1 to \(TokenLimits.elementsMax) objects") }
         var elements: [GrantElement] = []
         for (index, detail) in details.enumerated() {
-            elements.append(try GrantElement(detail, path: "authorization_details[\(index)]"))
+            let path = { "authorization_details[\(index)]" }
+            guard let object = detail.object else { throw .claim(path: path(), expected: "an object") }
+            do throws(MalformedToken) { elements.append(try GrantElement(ClaimReader(object: object))) } catch {
+                throw error.within(path())
+            }
         }
         self.elements = elements
-        legalBasis = try LegalBasis(try claims.object("legal_basis"))
+        legalBasis = try claims.object("legal_basis", LegalBasis.init)
     }
 }
 
 extension GrantElement {
-    fileprivate init(_ value: JSONValue, path: String) throws(MalformedToken) {
-        guard let object = value.object else { throw .claim(path: path, expected: "an object") }
-        let element = ClaimReader(object: object, path: path + ".")
-        guard case .string(let type) = object["type"], type.equals("mailbox-read") else {
+    fileprivate init(_ element: ClaimReader) throws(MalformedToken) {
+        guard case .string(let type) = element.object["type"], type.equals("mailbox-read") else {
             throw element.expected("type", "\"mailbox-read\"")
         }
         // RFC 9396, section 5: a member that nobody understands may have been meant to narrow the grant.
         try element.allow(only: ["type", "jurisdiction", "datacenters", "mailboxes", "data", "received"])
         let jurisdiction = try element.jurisdiction("jurisdiction")
-        let datacenters: [String]? =
-            object["datacenters"] == nil ? nil : try element.strings("datacenters").map(\.text)
+        let datacenters = try element.object.has("datacenters") ? element.strings("datacenters").map(\.text) : nil
         var mailboxes: [MailboxPattern] = []
         for name in try element.strings("mailboxes") {
             guard let pattern = MailboxPattern(text: name) else {
@@ -106,16 +107,16 @@ extension GrantElement {
             }
             mailboxes.append(pattern)
         }
-        var data: DataClasses = []
+        var data = DataClasses(rawValue: 0)
         for name in try element.strings("data") {
             guard let one = DataClasses.names.first(where: { name.equals($0.name) }) else {
                 throw element.expected("data", "traffic, content or relocate")
             }
             data.formUnion(one.data)
         }
+        let received = try element.object(optional: "received", ClaimReader.received)
         self.init(
-            jurisdiction: jurisdiction, datacenters: datacenters, mailboxes: mailboxes, data: data,
-            received: try element.received())
+            jurisdiction: jurisdiction, datacenters: datacenters, mailboxes: mailboxes, data: data, received: received)
     }
 }
 
@@ -128,11 +129,12 @@ extension DataClasses {
 extension MailboxPattern {
     /// A name, or a beginning and a `*`; nil for the empty name, a bare `*`, and a `*` anywhere else.
     package init?(text: JSONString) {
-        guard let last = text.utf8.last else { return nil }
         let star = UInt8(ascii: "*")
-        let beginning = text.utf8.dropLast()
-        guard !beginning.contains(star), last != star || !beginning.isEmpty else { return nil }
-        self = last == star ? .prefix(Array(beginning)) : .exact(text.utf8)
+        var name = text.utf8
+        let isPrefix = name.last == star
+        if isPrefix { name.removeLast() }
+        guard !name.isEmpty, !name.contains(star) else { return nil }
+        self = isPrefix ? .prefix(name) : .exact(name)
     }
 
     /// As it stands in a token.
@@ -148,15 +150,21 @@ extension LegalBasis {
     fileprivate init(_ basis: ClaimReader) throws(MalformedToken) {
         instrument = try basis.string("instrument", bytesMax: TokenLimits.instrumentBytesMax)
         reference = try basis.string("reference", bytesMax: TokenLimits.referenceBytesMax)
-        let authority = try basis.object("authority")
-        authorityName = try authority.string("name", bytesMax: TokenLimits.identifierBytesMax)
-        authorityCountry = try authority.jurisdiction("country")
+        (authorityName, authorityCountry) = try basis.object("authority", Self.authority)
         let name = try basis.string("requester", bytesMax: TokenLimits.identifierBytesMax)
         guard let known = Requester.allCases.first(where: { name.equals($0.rawValue) }) else {
             throw basis.expected("requester", "law-enforcement, intelligence, civil, data-subject or provider")
         }
         requester = known
-        nondisclosureUntil =
-            basis.object["nondisclosure_until"] == nil ? nil : try basis.time("nondisclosure_until")
+        nondisclosureUntil = try basis.object.has("nondisclosure_until") ? basis.time("nondisclosure_until") : nil
+    }
+
+    private static func authority(
+        _ authority: ClaimReader
+    ) throws(MalformedToken) -> (name: JSONString, country: Jurisdiction) {
+        (
+            try authority.string("name", bytesMax: TokenLimits.identifierBytesMax),
+            try authority.jurisdiction("country")
+        )
     }
 }

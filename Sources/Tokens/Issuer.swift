@@ -38,7 +38,7 @@ package final class Issuer: Sendable {
 
     /// The longest `exp - nbf` of a token under that instrument.
     func lifetimeSecondsMax(_ instrument: JSONString) -> Int64 {
-        let isEmergency = instrument == JSONString("emergency")
+        let isEmergency = instrument.equals("emergency")
         return 3600 * (isEmergency ? min(lifetimeHoursMax, TokenLimits.emergencyHoursMax) : lifetimeHoursMax)
     }
 }

@@ -14,6 +14,12 @@ package enum MalformedToken: Error, Hashable, Sendable {
     case claim(path: String, expected: String)
 
     package enum Part: String, Hashable, Sendable { case header, payload, signature }
+
+    /// The same, where it was found in the claim that has this path.
+    func within(_ path: String) -> MalformedToken {
+        guard case .claim(let inner, let expected) = self else { return self }
+        return .claim(path: "\(path).\(inner)", expected: expected)
+    }
 }
 
 /// Why nobody whom the settings name vouches for a token.
