@@ -46,7 +46,7 @@ package final class Reveal {
     func add(_ name: [UInt8]) { if isKnown.insert(name).inserted { known.append(name) } }
 
     /// Is the pseudonym that of this value? nil where its key is not held.
-    func isPseudonym(_ pseudonym: String, of value: [UInt8], _ field: StaticString, bucket: String) -> Bool? {
+    func isPseudonym(_ pseudonym: String, of value: [UInt8], _ field: String, bucket: String) -> Bool? {
         keys[Self.keyID(pseudonym)].map { keys in
             keys.contains { $0.pseudonym(field, bucket: bucket, value) == pseudonym }
         }
@@ -65,12 +65,12 @@ package final class Reveal {
     }
 
     private func find(
-        _ pseudonym: String, _ field: StaticString, _ bucket: String, _ folders: [UInt8],
+        _ pseudonym: String, _ field: String, _ bucket: String, _ folders: [UInt8],
         _ candidates: ([UInt8]) -> [[UInt8]]
     ) -> Finding {
         let keyID = Self.keyID(pseudonym)
         guard let keys = keys[keyID] else { return .noKey }
-        let place = Place(keyID: keyID, field: field.description, bucket: bucket, folders: folders)
+        let place = Place(keyID: keyID, field: field, bucket: bucket, folders: folders)
         // Taken out while it changes, lest the dictionary be copied.
         var table = tables.removeValue(forKey: place) ?? Table()
         let values = known[table.count...].flatMap(candidates) + (table.names.isEmpty ? [[], folders] : [])

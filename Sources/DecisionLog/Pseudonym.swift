@@ -12,13 +12,16 @@ package struct Pseudonymizer: Sendable {
     }
 
     /// - Parameter field: `mailbox`, `object`, `prefix` or `reference`.
-    package func pseudonym(_ field: StaticString, bucket: String, _ value: [UInt8]) -> String {
-        let code = key.authenticate(parts: [Array(field.description.utf8), Array(bucket.utf8), value])
+    package func pseudonym(_ field: String, bucket: String, _ value: [UInt8]) -> String {
+        var code = key.code
+        code.update(framed: field.utf8.span)
+        code.update(framed: bucket.utf8.span)
+        code.update(framed: value.span)
         var text: [UInt8] = []
-        text.reserveCapacity(keyID.utf8.count + 44)
+        text.reserveCapacity(keyID.utf8.count + 1 + SHA256Digest.base64URLCount)
         text.append(contentsOf: keyID.utf8)
         text.append(UInt8(ascii: ":"))
-        code.appendBase64URL(to: &text)
+        code.finish().appendBase64URL(to: &text)
         return String(decoding: text, as: UTF8.self)
     }
 }

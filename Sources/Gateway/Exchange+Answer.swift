@@ -37,6 +37,7 @@ extension Exchange {
         head.append(
             contentsOf: worker.objectFields.bytes(of: facts) {
                 var fields: [UInt8] = []
+                fields.reserveCapacity(Self.usualFieldsBytes)
                 Self.writeValidators(facts, into: &fields)
                 Self.writeFacts(facts, into: &fields)
                 return fields
@@ -47,6 +48,9 @@ extension Exchange {
         }
         send(consume head, body: body?(range), length: range.upperBound - range.lowerBound)
     }
+
+    /// Few objects have metadata that takes more.
+    private static let usualFieldsBytes = 256
 
     private static func writeValidators(_ facts: ObjectFacts, into head: inout [UInt8]) {
         if let etag = facts.etag {
@@ -62,7 +66,7 @@ extension Exchange {
 
     /// What was stored with the object. A value that could not be a field's is left out: it was checked when it came.
     private static func writeFacts(_ facts: ObjectFacts, into head: inout [UInt8]) {
-        head.append(contentsOf: facts.residency.place.fields)
+        facts.residency.place.writeFields(into: &head)
         if facts.headers[.contentType] == nil {
             head.append("Content-Type: binary/octet-stream\r\n")
         }
@@ -317,9 +321,13 @@ extension StoredHeader {
 }
 
 extension Place {
-    /// The fields of an answer that tell it.
-    var fields: [UInt8] {
-        Array("x-bailiwick-datacenter: \(datacenter.text)\r\nx-bailiwick-jurisdiction: \(jurisdiction)\r\n".utf8)
+    /// Writes the fields of an answer that tell it.
+    func writeFields(into head: inout [UInt8]) {
+        head.append("x-bailiwick-datacenter: ")
+        head.append(contentsOf: datacenter.text.utf8)
+        head.append("\r\nx-bailiwick-jurisdiction: ")
+        jurisdiction.append(to: &head)
+        head.append("\r\n")
     }
 }
 

@@ -159,7 +159,9 @@ final class ServedStore: Sendable {
         reusing previous: ServedStore?
     ) throws(GatewayError) {
         policy = settings
-        placeFields = settings.policy.place.fields
+        var fields: [UInt8] = []
+        settings.policy.place.writeFields(into: &fields)
+        placeFields = fields
         self.position = slot
         guard let rule = MailboxRule(settings.mailbox) else {
             throw .key("store[\(position)].mailbox: \"\(settings.mailbox)\" is no rule such as \"{mailbox}/**\"")

@@ -8,10 +8,7 @@ enum PackedAttribute {
 
     /// Where the text ends; nil where there is no line feed within the longest text.
     static func textCount(_ value: borrowing Span<UInt8>) -> Int? {
-        for index in 0..<min(value.count, ResidencyTag.textBytesMax + 1) where value[index] == separator {
-            return index
-        }
-        return nil
+        value.extracting(first: ResidencyTag.textBytesMax + 1).firstIndex(of: separator)
     }
 }
 
@@ -93,7 +90,7 @@ struct StoredRest: Hashable, Sendable {
             guard count <= bytes.count - at, allowed.contains(type), type > last || (repeats && type == last) else {
                 return false
             }
-            guard take(type, array(bytes.extracting(at..<at + count))) else { return false }
+            guard take(type, [UInt8](copying: bytes.extracting(at..<at + count))) else { return false }
             last = type
             at += count
         }

@@ -106,9 +106,11 @@ private struct TagFields {
         starts = InlineArray(repeating: 0)
         guard text.count <= ResidencyTag.textBytesMax else { throw .malformed }
         var field = 1
-        for index in text.indices where text[index] == UInt8(ascii: ";") {
+        var start = 0
+        while let index = text.extracting(start...).firstIndex(of: UInt8(ascii: ";")) {
             guard field < 10 else { throw .malformed }
-            starts[field] = index + 1
+            start += index + 1
+            starts[field] = start
             field += 1
         }
         guard field == 10 else { throw .malformed }
@@ -150,10 +152,7 @@ private struct TagFields {
     private func range(_ field: Int) -> Range<Int> { starts[field]..<starts[field + 1] - 1 }
 
     private func string(_ range: Range<Int>, in text: borrowing Span<UInt8>) -> String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(range.count)
-        for index in range { bytes.append(text[index]) }
-        return String(decoding: bytes, as: UTF8.self)
+        String(decoding: [UInt8](copying: text.extracting(range)), as: UTF8.self)
     }
 
     private func isHyphen(_ range: Range<Int>, in text: borrowing Span<UInt8>) -> Bool {

@@ -20,10 +20,10 @@ struct CompactJWS {
     init(parsing token: [UInt8], type: String, bytesMax: Int) throws(MalformedToken) {
         guard token.count <= bytesMax else { throw .tooLong(bytes: token.count) }
         var dots: [Int] = []
-        let text = token.span
-        for index in text.indices where text[index] == UInt8(ascii: ".") {
-            dots.append(index)
-            guard dots.count <= 4 else { break }
+        var start = 0
+        while dots.count <= 4, let index = token.span.extracting(start...).firstIndex(of: UInt8(ascii: ".")) {
+            dots.append(start + index)
+            start += index + 1
         }
         guard dots.count == 2 else { throw .parts(dots.count + 1) }
         let header = try Self.decode(token, 0..<dots[0], .header)

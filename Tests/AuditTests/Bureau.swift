@@ -217,7 +217,7 @@ final class Bureau: Sendable {
         return entry
     }
 
-    func pseudonym(_ field: StaticString, _ value: [UInt8], _ bucket: String) -> String {
+    func pseudonym(_ field: String, _ value: [UInt8], _ bucket: String) -> String {
         let key = keys.first { $0.id == (bucket == "mail-iad1" ? "iad1-1" : "dub1-1") }!
         return Pseudonymizer(keyID: key.id, key: HMACKey(key.bytes)).pseudonym(field, bucket: bucket, value)
     }

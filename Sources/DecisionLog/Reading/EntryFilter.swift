@@ -68,7 +68,7 @@ package struct EntryFilter: Sendable {
 
 /// A mailbox or an object as an entry names it: a pseudonym as it stands in the log, or a real name and the keys that may have hidden it.
 package struct HiddenName: Sendable {
-    private let field: StaticString
+    private let field: String
     private let name: String
     private let keys: [Pseudonymizer]
     /// The pseudonyms of `name`, by bucket: the bucket is hashed too.
@@ -77,14 +77,14 @@ package struct HiddenName: Sendable {
     /// - Parameters:
     ///   - field: `mailbox` or `object`.
     ///   - keys: none to take `name` for the pseudonym itself.
-    package init(_ field: StaticString, _ name: String, keys: [Pseudonymizer]) {
+    package init(_ field: String, _ name: String, keys: [Pseudonymizer]) {
         self.field = field
         self.name = name
         self.keys = keys
     }
 
     mutating func matches(_ entry: JSONObject) -> Bool {
-        guard let logged = entry[field.description]?.string else { return false }
+        guard let logged = entry[field]?.string else { return false }
         guard !keys.isEmpty else { return logged == name }
         guard let bucket = entry["store"]?.string else { return false }
         if known[bucket] == nil {

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import NIOPosix
+internal import OpenSSL
 internal import Synchronization
 
 /// The folder of a directory store: its lock, its internal folders, and what is remembered of it. Lives across reloads.
@@ -66,7 +67,7 @@ final class DirectoryRoot: Sendable {
         var names: [[UInt8]] = []
         var entries = FolderEntries()
         try entries.read(stage) { (name, _) throws(SystemError) in
-            names.append(array(name))
+            names.append([UInt8](copying: name))
             return true
         }
         for name in names { try discard(RelativePath(name), in: stage) }
@@ -81,12 +82,4 @@ final class DirectoryRoot: Sendable {
         if try Stores.status(of: object, in: inner) != nil { try removeFile(object, in: inner) }
         _ = try removeFolder(name, in: stage)
     }
-}
-
-/// The bytes of a span, for keeping.
-func array(_ bytes: borrowing Span<UInt8>) -> [UInt8] {
-    var array: [UInt8] = []
-    array.reserveCapacity(bytes.count)
-    for index in bytes.indices { array.append(bytes[index]) }
-    return array
 }

@@ -210,7 +210,7 @@ private struct Scan {
         var names: [[UInt8]] = []
         var entries = FolderEntries()
         try entries.read(try store.root.openFolder(path)) { (name, _) throws(SystemError) in
-            names.append(array(name))
+            names.append([UInt8](copying: name))
             return true
         }
         return names.sorted { $0.lexicographicallyPrecedes($1) }

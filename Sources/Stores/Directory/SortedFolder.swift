@@ -1,3 +1,4 @@
+internal import OpenSSL
 internal import Synchronization
 
 /// One folder's names, as components of keys, in the byte order of those keys. All names lie in one buffer: a folder of 100,000 costs
@@ -85,7 +86,7 @@ struct SortedFolder: Sendable {
                 append(component: range, path: range, kind)
                 return true
             }
-            let raw = array(name)
+            let raw = [UInt8](copying: name)
             let whole = path.isEmpty ? raw : path + [UInt8(ascii: "/")] + raw
             switch EscapedPath.read(name) {
             case .component(let bytes):

@@ -5,8 +5,20 @@ internal import Glibc
 enum ExtendedAttribute {
     private static let name = RelativePath("user.bailiwick")
 
+    /// Most values fit, and so much comes from the stack.
+    private static let usualBytes = 1024
+
     /// fgetxattr(2); nil when the file has none.
     static func value(of file: borrowing FileDescriptor, bytesMax: Int) throws(SystemError) -> [UInt8]? {
+        if bytesMax > usualBytes {
+            do throws(SystemError) { return try read(file, bytesMax: usualBytes) } catch {
+                guard error.code == ERANGE else { throw error }
+            }
+        }
+        return try read(file, bytesMax: bytesMax)
+    }
+
+    private static func read(_ file: borrowing FileDescriptor, bytesMax: Int) throws(SystemError) -> [UInt8]? {
         let number = file.number
         let read: ([UInt8], Int) = unsafe withUnsafeTemporaryAllocation(byteCount: bytesMax, alignment: 8) { buffer in
             let count = unsafe name.withCString { name in
