@@ -1,7 +1,8 @@
 package import JSON
 package import Residency
 
-/// The payload of an authorization (DESIGN section 5), every member checked for its form.
+/// The payload of an authorization (DESIGN section 5), every member checked for its form. Strings that were read are pieces of the
+/// payload, which lives as long as one of them: no more than `TokenLimits.tokenBytesMax`.
 package struct Claims: Hashable, Sendable {
     package var issuer: JSONString
     package var subject: JSONString
