@@ -34,6 +34,7 @@ struct BlockScan {
             if !isAfterReturn {
                 // Between two line ends nothing is below a space, save a tab now and then.
                 let limit = lineBytesMax < end ? lineBytesMax + 1 : end
+                while at + 16 <= limit, !span.hasControl(inSixteenFrom: at) { at += 16 }
                 while at + 8 <= limit {
                     let controls = EightBytes.controls(span.eightBytes(at: at))
                     guard controls == 0 else {

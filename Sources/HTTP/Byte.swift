@@ -40,6 +40,9 @@ enum EightBytes {
     /// Bytes below 0x20.
     static func controls(_ word: UInt64) -> UInt64 { (word &- 0x20 &* ones) & ~word & highBits }
 
+    /// Has a bit where a byte is not between 0x20 and 0x7E, at the first such byte and perhaps above it.
+    static func unprintable(_ word: UInt64) -> UInt64 { ((word &- 0x20 &* ones) | (word &+ ones) | word) & highBits }
+
     static func deletes(_ word: UInt64) -> UInt64 {
         let difference = word ^ 0x7F &* ones
         return (difference &- ones) & ~difference & highBits
@@ -50,5 +53,15 @@ extension Span where Element == UInt8 {
     /// The eight bytes from `at`, all of which are inside.
     func eightBytes(at start: Int) -> UInt64 {
         UInt64(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self))
+    }
+
+    /// Are all of the sixteen bytes from `at`, all of which are inside, between 0x20 and 0x7E?
+    func isPrintable(inSixteenFrom start: Int) -> Bool {
+        EightBytes.unprintable(eightBytes(at: start)) | EightBytes.unprintable(eightBytes(at: start + 8)) == 0
+    }
+
+    /// Is one of the sixteen bytes from `at`, all of which are inside, below 0x20?
+    func hasControl(inSixteenFrom start: Int) -> Bool {
+        EightBytes.controls(eightBytes(at: start)) | EightBytes.controls(eightBytes(at: start + 8)) != 0
     }
 }

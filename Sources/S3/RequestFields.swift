@@ -89,26 +89,12 @@ package final class RequestFields {
         }
     }
 
-    /// Where the next comma is, or the end: a token is a thousand bytes without one, looked at by eight.
-    private static func comma(in value: Span<UInt8>, from start: Int) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        var at = start
-        while at + 8 <= value.count {
-            let word = UInt64(littleEndian: unsafe value.bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
-            let difference = word ^ UInt64(UInt8(ascii: ",")) &* ones
-            if (difference &- ones) & ~difference & ones &<< 7 != 0 { break }
-            at += 8
-        }
-        while at < value.count, value[at] != UInt8(ascii: ",") { at += 1 }
-        return at
-    }
-
     /// One or several, joined by commas.
     private func addTokens(_ value: Span<UInt8>) {
         func isBlank(_ at: Int) -> Bool { value[at] == 0x20 || value[at] == 0x09 }
         var start = 0
         while start < value.count {
-            let comma = Self.comma(in: value, from: start)
+            let comma = value.extracting(start...).firstIndex(of: UInt8(ascii: ",")).map { start + $0 } ?? value.count
             var end = comma
             while start < end, isBlank(start) { start += 1 }
             while end > start, isBlank(end - 1) { end -= 1 }
