@@ -50,7 +50,7 @@ let package = Package(
         .target(name: "OpenSSL", dependencies: ["COpenSSL", "CGMP"], swiftSettings: settings),
         .target(name: "JSON", swiftSettings: settings),
         .target(name: "Residency", swiftSettings: settings),
-        .target(name: "HTTP", dependencies: [nioCore], swiftSettings: settings),
+        .target(name: "HTTP", dependencies: ["OpenSSL", nioCore], swiftSettings: settings),
         .target(name: "Sockets", dependencies: ["CLinux", nioCore], swiftSettings: settings),
         .target(
             name: "TLS", dependencies: ["CLinux", "OpenSSL", "COpenSSL", "Sockets", nioCore], swiftSettings: settings),

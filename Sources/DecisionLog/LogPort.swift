@@ -64,11 +64,14 @@ package final class LogPort: @unchecked Sendable {
     package func record(
         _ entry: some DecisionLine, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
     ) -> RecordResult {
+        var line: [UInt8] = []
+        swap(&line, &self.line)
         line.removeAll(keepingCapacity: true)
         entry.append(to: &line)
         let result = log.enqueue(
             &line, time: entry.time, isJudged: entry.isJudged, release: release, evidence: evidence, waiter: waiter,
             port: self)
+        swap(&line, &self.line)
         guard result == .queued else { return result }
         guard let later else {
             flush()

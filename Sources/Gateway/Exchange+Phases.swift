@@ -26,7 +26,7 @@ extension Exchange {
             case .framing(let framing):
                 throw S3Error(
                     framing.status == 501 ? .notImplemented : .invalidRequest, "The request is malformed: \(framing).")
-            case .head(let head): request = try S3Request(head)
+            case .head(let head): request = try head.s3Request()
             }
         } catch {
             self.error = error
@@ -262,32 +262,38 @@ extension Exchange: DecisionWaiter {
     }
 }
 
-extension S3Request {
-    /// Parses a decoded head.
-    convenience init(_ head: RequestHead) throws(S3Error) {
-        let fields = RequestFields()
-        head.forEachField { name, value in fields.add(name: name, value: value) }
-        let method: S3Method
-        switch head.method {
-        case .get: method = .get
-        case .head: method = .head
-        case .put: method = .put
-        case .post: method = .post
-        case .delete: method = .delete
-        case .options, .other: method = .other
-        }
+extension RequestHead {
+    /// What S3 makes of it.
+    func s3Request() throws(S3Error) -> S3Request {
+        var fields = RequestFields()
+        forEachField { name, value in fields.add(name: name, value: value) }
         let length: Int64?
-        switch head.body {
+        switch body {
         case .none: length = 0
         case .length(let count): length = Int64(clamping: count)
         case .chunked: length = nil
         }
-        let target = head.target
-        try self.init(method: method, target: target.span, fields: fields, declaredLength: length)
+        let request = try withTarget { (target: Span<UInt8>) throws(S3Error) -> S3Request in
+            try S3Request(method: s3Method, target: target, fields: fields, declaredLength: length)
+        }
         // Without a length and uncoded a PUT has no body (RFC 9112, section 6.3), which S3 does not take for an empty object.
-        if case .none = head.body, put != nil, !head.declaresLength { throw S3Error(.missingContentLength) }
+        if case .none = body, request.put != nil, !declaresLength { throw S3Error(.missingContentLength) }
+        return request
     }
 
+    private var s3Method: S3Method {
+        switch method {
+        case .get: .get
+        case .head: .head
+        case .put: .put
+        case .post: .post
+        case .delete: .delete
+        case .options, .other: .other
+        }
+    }
+}
+
+extension S3Request {
     /// Whose objects it can touch, by a store's rule.
     func scope(_ rule: MailboxRule) -> MailboxScope {
         if let key { return rule.scope(of: key) }

@@ -1,3 +1,5 @@
+internal import OpenSSL
+
 /// Walks a block of lines (a head, or trailers) to the empty line that ends it, as its bytes come, and looks at each once. What it
 /// finds does not depend on how the bytes were cut into pieces.
 struct BlockScan {
@@ -24,40 +26,32 @@ struct BlockScan {
 
     /// - Parameter span: the block from its beginning, and whatever follows.
     mutating func advance(over span: Span<UInt8>) -> Finding {
-        // In registers: this loop sees every byte of every head.
-        var at = at
-        var isAfterReturn = at > lineStart && span[at - 1] == Byte.carriageReturn
-        var lineBytesMax = lineStart == 0 ? firstLineBytesMax : Int.max
-        defer { self.at = at }
         let end = min(span.count, bytesMax)
+        var isAfterReturn = at > lineStart && span[at - 1] == Byte.carriageReturn
         while at < end {
-            if !isAfterReturn {
-                // Between two line ends nothing is below a space, save a tab now and then.
-                let limit = lineBytesMax < end ? lineBytesMax + 1 : end
-                while at + 16 <= limit, !span.hasControl(inSixteenFrom: at) { at += 16 }
-                while at + 8 <= limit {
-                    let controls = EightBytes.controls(span.eightBytes(at: at))
-                    guard controls == 0 else {
-                        at += controls.trailingZeroBitCount >> 3
-                        break
-                    }
-                    at += 8
-                }
-                guard at < end else { break }
+            if isAfterReturn {
+                guard span[at] == Byte.lineFeed else { return .badLineEnd(byteCount: at + 1) }
+                at += 1
+                guard at > lineStart + 2 else { return .end(byteCount: at) }
+                lineStart = at
+                isAfterReturn = false
+                continue
             }
-            let byte = span[at]
-            if byte == Byte.lineFeed {
-                guard isAfterReturn else { return .badLineEnd(byteCount: at + 1) }
-                guard at > lineStart + 1 else { return .end(byteCount: at + 1) }
-                lineStart = at + 1
-                lineBytesMax = Int.max
-            } else if isAfterReturn {
+            let lineBytesMax = lineStart == 0 ? firstLineBytesMax : Int.max
+            let limit = lineBytesMax < end ? lineBytesMax + 1 : end
+            let carriageReturn = span.extracting(at..<limit).firstIndex(of: Byte.carriageReturn)
+            let lineEnd = carriageReturn.map { at + $0 } ?? limit
+            if let lineFeed = span.extracting(at..<lineEnd).firstIndex(of: Byte.lineFeed) {
+                at += lineFeed
                 return .badLineEnd(byteCount: at + 1)
-            } else if at > lineBytesMax {
-                return .firstLineTooLong
             }
-            isAfterReturn = byte == Byte.carriageReturn
-            at += 1
+            at = lineEnd
+            if carriageReturn != nil {
+                at += 1
+                isAfterReturn = true
+            } else if at < end {
+                return span[at] == Byte.lineFeed ? .badLineEnd(byteCount: at + 1) : .firstLineTooLong
+            }
         }
         return at < span.count ? .tooLarge : .more
     }

@@ -55,13 +55,10 @@ extension Span where Element == UInt8 {
         UInt64(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self))
     }
 
-    /// Are all of the sixteen bytes from `at`, all of which are inside, between 0x20 and 0x7E?
-    func isPrintable(inSixteenFrom start: Int) -> Bool {
-        EightBytes.unprintable(eightBytes(at: start)) | EightBytes.unprintable(eightBytes(at: start + 8)) == 0
-    }
-
-    /// Is one of the sixteen bytes from `at`, all of which are inside, below 0x20?
-    func hasControl(inSixteenFrom start: Int) -> Bool {
-        EightBytes.controls(eightBytes(at: start)) | EightBytes.controls(eightBytes(at: start + 8)) != 0
+    /// Are all of the thirty-two bytes from `at`, all of which are inside, between 0x20 and 0x7E?
+    func isPrintable(inThirtyTwoFrom start: Int) -> Bool {
+        let part = extracting(start..<start + 32)
+        return EightBytes.unprintable(part.eightBytes(at: 0)) | EightBytes.unprintable(part.eightBytes(at: 8))
+            | EightBytes.unprintable(part.eightBytes(at: 16)) | EightBytes.unprintable(part.eightBytes(at: 24)) == 0
     }
 }

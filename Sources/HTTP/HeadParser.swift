@@ -92,7 +92,7 @@ struct FieldBlock {
 
     private static func skipFieldValue(_ span: Span<UInt8>, _ at: inout Int) {
         while true {
-            while at + 16 <= span.count, span.isPrintable(inSixteenFrom: at) { at += 16 }
+            while at + 32 <= span.count, span.isPrintable(inThirtyTwoFrom: at) { at += 32 }
             while at + 8 <= span.count {
                 let word = span.eightBytes(at: at)
                 let others = EightBytes.controls(word) | EightBytes.deletes(word)

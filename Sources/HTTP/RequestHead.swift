@@ -44,6 +44,13 @@ package struct RequestHead: Sendable {
     package var target: [UInt8] { copy(targetRange) }
     package var host: [UInt8] { copy(hostRange) }
 
+    /// Calls `body` with the target, where it stands.
+    package func withTarget<Result, Failure: Error>(
+        _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(bytes.readableBytesUInt8Span.extracting(targetRange))
+    }
+
     /// Calls `body` with each field's name, as it came, and value, without the white space around it.
     package func forEachField<Failure: Error>(
         _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) throws(Failure) -> Void

@@ -1,7 +1,8 @@
 internal import OpenSSL
 
 /// What S3 cares about among a request's header fields. The caller feeds every field once; text is made of those that matter only.
-package final class RequestFields {
+/// Not copied: it has a dozen arrays.
+package struct RequestFields: ~Copyable {
     package var range: [UInt8]?
     package var conditions = Conditions()
     package var contentMD5: [UInt8]?
@@ -28,7 +29,7 @@ package final class RequestFields {
     package init() {}
 
     /// Takes one field.
-    package func add(name: Span<UInt8>, value: Span<UInt8>) {
+    package mutating func add(name: Span<UInt8>, value: Span<UInt8>) {
         guard name.count > 0 else { return }
         switch name[0] | 0x20 {
         case UInt8(ascii: "x"):
@@ -43,7 +44,7 @@ package final class RequestFields {
         }
     }
 
-    private func addCondition(_ name: String, _ value: [UInt8]) {
+    private mutating func addCondition(_ name: String, _ value: [UInt8]) {
         switch name {
         case "if-match": conditions.ifMatch = value
         case "if-none-match": conditions.ifNoneMatch = value
@@ -53,7 +54,7 @@ package final class RequestFields {
         }
     }
 
-    private func addContent(_ name: String, _ value: [UInt8]) {
+    private mutating func addContent(_ name: String, _ value: [UInt8]) {
         switch name {
         case "content-md5": contentMD5 = value
         case "content-encoding": contentEncoding = value
@@ -62,7 +63,7 @@ package final class RequestFields {
         }
     }
 
-    private func addExtension(_ name: String, _ span: Span<UInt8>) {
+    private mutating func addExtension(_ name: String, _ span: Span<UInt8>) {
         if name == "x-bailiwick-authorization" || name == "x-amz-security-token" { return addTokens(span) }
         let value = bytes(span)
         switch name {
@@ -90,7 +91,7 @@ package final class RequestFields {
     }
 
     /// One or several, joined by commas.
-    private func addTokens(_ value: Span<UInt8>) {
+    private mutating func addTokens(_ value: Span<UInt8>) {
         func isBlank(_ at: Int) -> Bool { value[at] == 0x20 || value[at] == 0x09 }
         var start = 0
         while start < value.count {

@@ -41,7 +41,7 @@ package final class S3Request: Sendable {
     ///   - target: in origin form, as it came.
     ///   - declaredLength: the Content-Length; nil for a chunked body.
     package init(
-        method: S3Method, target: Span<UInt8>, fields: RequestFields, declaredLength: Int64?
+        method: S3Method, target: Span<UInt8>, fields: borrowing RequestFields, declaredLength: Int64?
     ) throws(S3Error) {
         let parts = try Target(target)
         var tokens = fields.tokens
@@ -67,7 +67,7 @@ package final class S3Request: Sendable {
     private enum Resource { case service, bucket, object }
 
     /// A signature that is present would have to be verified; until that is built it is never accepted unverified.
-    private static func refuseSignature(_ fields: RequestFields, _ query: Query) throws(S3Error) {
+    private static func refuseSignature(_ fields: borrowing RequestFields, _ query: Query) throws(S3Error) {
         let isSigned =
             fields.authorization.map(isSigningScheme) ?? false || query.has("X-Amz-Signature")
             || query.has("X-Amz-Algorithm") || query.has("X-Amz-Credential") || query.has("AWSAccessKeyId")
@@ -86,7 +86,7 @@ package final class S3Request: Sendable {
     }
 
     private static func operation(
-        _ method: S3Method, _ resource: Resource, _ query: Query, _ fields: RequestFields
+        _ method: S3Method, _ resource: Resource, _ query: Query, _ fields: borrowing RequestFields
     ) throws(S3Error) -> Operation {
         if let name = query.subresource { throw S3Error(.notImplemented, "The sub-resource \(name) is not built.") }
         for name in query.names where name.hasPrefix("response-") {

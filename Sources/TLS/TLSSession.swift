@@ -144,9 +144,10 @@ internal import NIOCore
     private func reserve(_ plaintextBytes: Int) {
         let bytes = plaintextBytes + (plaintextBytes >> 14 + 1) * TLSLimits.recordOverheadBytesMax
         if outgoing.readableBytes == 0 {
-            outgoing = context.spare
-            context.spare = ByteBuffer()
-            outgoing.clear(minimumCapacity: max(bytes, 4 << 10))
+            var spare = ByteBuffer()
+            swap(&spare, &context.spare)
+            spare.clear(minimumCapacity: max(bytes, 4 << 10))
+            outgoing = spare
         } else {
             outgoing.reserveCapacity(minimumWritableBytes: bytes)
         }

@@ -12,7 +12,7 @@ func request(
 }
 
 func requestFields(_ fields: [(String, String)]) -> RequestFields {
-    let result = RequestFields()
+    var result = RequestFields()
     for (name, value) in fields {
         let (name, value) = (Array(name.utf8), Array(value.utf8))
         result.add(name: name.span, value: value.span)

@@ -10,7 +10,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var lines = input.split(separator: 0x0A, omittingEmptySubsequences: false).map(Array.init)[...]
     guard let first = lines.popFirst(), let letter = first.first else { return 0 }
     let target = Array(first.dropFirst())
-    let fields = RequestFields()
+    var fields = RequestFields()
     while let line = lines.popFirst(), let colon = line.firstIndex(of: UInt8(ascii: ":")) {
         fields.add(name: Array(line[..<colon]).span, value: Array(line[(colon + 1)...]).span)
     }
