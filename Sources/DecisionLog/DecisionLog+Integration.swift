@@ -94,9 +94,7 @@ extension DecisionLog {
     /// Called by the tree when the disk is full: what is durable already is still integrated, within the reserve.
     func makeRoom() -> Bool {
         guard reserve.release() else { return false }
-        let end = monitor.withLock { closedBecause == nil ? pending.firstIndex : nil }
-        // What the writer holds in its hand has the indexes before it; should it fail too, the last words move down.
-        if let end { becomeFull("the disk is full", from: end, waiting: []) }
+        becomeFull("the disk is full", from: nil, waiting: [])
         return true
     }
 }

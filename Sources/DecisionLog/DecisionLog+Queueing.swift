@@ -45,10 +45,14 @@ extension DecisionLog {
     }
 
     /// With the monitor held, or before the threads run.
-    func queue(_ event: EventEntry) {
+    /// - Returns: false when it is too long for an entry, and not queued.
+    @discardableResult
+    func queue(_ event: EventEntry) -> Bool {
         var line: [UInt8] = []
         event.append(to: &line, time: nextTime())
-        if line.count <= DecisionEntry.bytesMax { append(line) }
+        guard line.count <= DecisionEntry.bytesMax else { return false }
+        append(line)
+        return true
     }
 
     /// With the monitor held.

@@ -169,9 +169,13 @@ extension DecisionLog {
     }
 
     /// The disk is full, and the reserve is given back: what is not durable is dropped, and the last words are said.
-    /// - Parameter end: the index that they take.
-    func becomeFull(_ why: String, from end: UInt64, waiting: [LogPort.Waiting]) {
+    /// - Parameter end: the index that they take, for the writer, which drops what it held. For others nil: what the writer holds comes
+    ///   before them (should it fail too, they move down), and nothing is said where something else closed the log.
+    func becomeFull(_ why: String, from end: UInt64?, waiting: [LogPort.Waiting]) {
         let abandoned = monitor.withLock { () -> [LogPort.Waiting] in
+            if end == nil, closedBecause != nil { return waiting }
+            // Read under the lock that it is used under: the writer may take a group at any time.
+            let end = end ?? pending.firstIndex
             let abandoned = waiting + pending.waiting
             if phase == .closed { return abandoned }
             closedBecause = why

@@ -247,8 +247,7 @@ package final class DecisionLog: @unchecked Sendable {
     /// Records an event and waits until it is on disk. Not on a loop's thread.
     package func recordDurably(_ event: EventEntry) throws(LogError) {
         let isDurable = monitor.withLock { () -> Bool in
-            guard phase == .open else { return false }
-            queue(event)
+            guard phase == .open, queue(event) else { return false }
             let size = pending.end
             callWriter()
             durabilityWaiters += 1

@@ -187,10 +187,23 @@ package struct EventEntry: Sendable {
     package let name: String
     package let members: [(name: StaticString, value: Value)]
 
+    /// UTF-8 bytes of a member's text: what is longer ends there. JSON takes six for each at most, so that no event is too long for an
+    /// entry, whoever wrote the text.
+    package static let textBytesMax = 2000
+
     package init(gateway: GatewayName, name: String, members: [(name: StaticString, value: Value)] = []) {
         self.gateway = gateway
         self.name = name
         self.members = members
+    }
+
+    /// As much of a text as fits, in whole scalars.
+    private static func bounded(_ text: String) -> String {
+        let utf8 = text.utf8
+        guard utf8.count > textBytesMax else { return text }
+        var end = utf8.index(utf8.startIndex, offsetBy: textBytesMax)
+        while utf8[end] & 0xC0 == 0x80 { utf8.formIndex(before: &end) }
+        return String(decoding: utf8[..<end], as: UTF8.self)
     }
 
     package func append(to line: inout [UInt8], time: Timestamp) {
@@ -202,7 +215,7 @@ package struct EventEntry: Sendable {
         for member in members {
             line.append(contentsOf: ",\"\(member.name)\":".utf8)
             switch member.value {
-            case .text(let text): JSONText.append(string: text.utf8, to: &line)
+            case .text(let text): JSONText.append(string: Self.bounded(text).utf8, to: &line)
             case .number(let number): JSONText.append(integer: number, to: &line)
             case .numbers(let numbers):
                 line.append(UInt8(ascii: "["))

@@ -49,6 +49,8 @@ struct LinuxDisk: LogDisk {
 
     func startWriting(_ descriptor: Int32) { _ = clinux_start_writing(descriptor, 0, 0) }
 
+    func syncsWithItsFileSystem(_ descriptor: Int32) -> Bool { clinux_syncs_with_file_system(descriptor) }
+
     func syncFileSystem(_ descriptor: Int32) throws(Errno) {
         let result = clinux_sync_file_system(descriptor)
         if result < 0 { throw Errno(code: Int32(-result)) }

@@ -12,6 +12,8 @@ protocol LogDisk: Sendable {
     func startReading(_ descriptor: Int32)
     /// Has the disk begin with what was written to a file: less is left for the sync that makes it durable. Promises nothing.
     func startWriting(_ descriptor: Int32)
+    /// Does `syncFileSystem` make everything durable that `fsync` of each file and folder would? Not on every file system.
+    func syncsWithItsFileSystem(_ descriptor: Int32) -> Bool
     /// Makes all that was written to the file system of an open file or folder durable, names too (syncfs(2)). Fails when any of it did since
     /// the descriptor was opened.
     func syncFileSystem(_ descriptor: Int32) throws(Errno)

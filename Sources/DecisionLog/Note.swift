@@ -180,6 +180,7 @@ package struct Checkpoint: Hashable, Sendable {
             String(decoding: $0, as: UTF8.self)
         }
         guard lines.count >= 4, !lines[0].isEmpty, let size = UInt64(lines[1]), "\(size)" == lines[1],
+            size <= UInt64(Int64.max),
             let root = Base64.standard.decode(lines[2]).flatMap({ SHA256Digest(bytes: $0) })
         else { throw .malformedCheckpoint }
         self.init(origin: lines[0], size: size, root: root)

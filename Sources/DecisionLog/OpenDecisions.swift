@@ -7,7 +7,8 @@ enum OpenDecisions {
     /// Bundles that the disk is asked for ahead: one after the other, a start after a crash would mostly wait for it.
     private static let bundlesAhead: UInt64 = 16
 
-    /// The indexes of open decisions among the last entries of the published tree, in order. Looks back to the last `start` or `stop`.
+    /// The indexes of open decisions among the last entries of the published tree, in order. Looks back to the last `start`, or to the last
+    /// `stop` at which nothing was left open: on a full disk completions are dropped, and `log-full` stands before it.
     /// - Parameter minimumIndex: entries before it were pruned.
     static func read(_ files: LogFolder, size: UInt64, minimumIndex: UInt64) throws(LogError) -> [UInt64] {
         var allowed: Set<UInt64> = []
@@ -17,6 +18,7 @@ enum OpenDecisions {
         let shape = TreeShape(size: size)
         var asked = bundle
         var bytes: [UInt8] = []
+        var hasStopped = false
         while bundle > oldest {
             while asked > oldest, asked + bundlesAhead > bundle {
                 asked -= 1
@@ -32,19 +34,22 @@ enum OpenDecisions {
                 throw .damaged("\(tile.path) is missing or cut off")
             }
             for (position, range) in ranges.enumerated().reversed() {
+                let isEvent = { (name) in Self.isEvent(bytes[range], name) }
+                if hasStopped, !isEvent("log-full") { return allowed.subtracting(completed).sorted() }
+                hasStopped = false
                 switch EntryHead(bytes.span.extracting(range))?.kind {
                 case .allow: allowed.insert(bundle * 256 + UInt64(position))
                 case .completion(let indexes): completed.formUnion(indexes)
-                case .event where Self.ends(bytes[range]): return allowed.subtracting(completed).sorted()
-                case .refuse, .event, .leftOpen, nil: break
+                case .event where isEvent("start"): return allowed.subtracting(completed).sorted()
+                case .event: hasStopped = isEvent("stop")
+                case .refuse, .leftOpen, nil: break
                 }
             }
         }
         return allowed.subtracting(completed).sorted()
     }
 
-    private static func ends(_ entry: ArraySlice<UInt8>) -> Bool {
-        let text = String(decoding: entry.prefix(220), as: UTF8.self)
-        return text.contains(#""event":"start""#) || text.contains(#""event":"stop""#)
+    private static func isEvent(_ entry: ArraySlice<UInt8>, _ name: String) -> Bool {
+        String(decoding: entry.prefix(220), as: UTF8.self).contains("\"event\":\"\(name)\"")
     }
 }

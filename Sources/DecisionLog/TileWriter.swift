@@ -6,25 +6,28 @@ internal import Glibc
 ///
 /// Called by one thread. Between `start` and `stop` another one writes meanwhile, in the same order, and `sync` waits for it.
 final class TileWriter: @unchecked Sendable {
-    /// Up to so many files are made durable one by one; for more, the file system is made durable at once, which is one wait for the disk
-    /// instead of one each, and also waits for what others wrote.
+    /// Up to so many files are made durable one by one; for more, the file system is made durable at once where that is the same, which is
+    /// one wait for the disk instead of one each, and also waits for what others wrote.
     private static let syncedSinglyMax = 8
     /// Tiles that wait for the thread: 1.5 MiB of bundles.
     private static let waitingMax = 8
 
-    /// Of more files than that only so many of the last are kept open: those before them are on the disk by then, and memory need not hold
-    /// what is read once in a while. Its pages serve the next tiles; new ones are dear where memory is the host's to give.
+    /// Of more files than that only so many of the last are kept open: those before them are on the disk by then, or made durable when they
+    /// are closed, and memory need not hold what is read once in a while. Its pages serve the next tiles; new ones are dear where memory is the host's to give.
     private static let openMax = 16
 
     private struct Written {
         let tile: TilePath
-        let folder: String
         let descriptor: Int32
     }
 
     private let files: LogFolder
     /// The log's folder, open from before the first write: the file system tells it of every write that failed later.
     private var folder: Int32?
+    /// The file system can be made durable at once.
+    private var isSyncedAtOnce = false
+    /// Folders with names that are not durable.
+    private var unsyncedFolders: Set<String> = []
     /// Folders whose existence is known.
     private var folders: Set<String> = []
     /// The last of what was written and is not durable.
@@ -71,14 +74,17 @@ final class TileWriter: @unchecked Sendable {
         defer {
             while !written.isEmpty { closeFirst() }
             count = 0
+            unsyncedFolders = []
         }
-        if count > Self.syncedSinglyMax, let folder {
+        if count > Self.syncedSinglyMax, isSyncedAtOnce, let folder {
             return try files.attempt("syncfs", "") { () throws(Errno) in try files.disk.syncFileSystem(folder) }
         }
-        for file in written {
-            try files.attempt("fsync", file.tile.path) { () throws(Errno) in try files.disk.fsync(file.descriptor) }
-        }
-        for folder in Set(written.map(\.folder)).sorted() { try files.syncFolder(folder) }
+        for file in written { try sync(file) }
+        for folder in unsyncedFolders.sorted() { try files.syncFolder(folder) }
+    }
+
+    private func sync(_ file: Written) throws(LogSystemError) {
+        try files.attempt("fsync", file.tile.path) { () throws(Errno) in try files.disk.fsync(file.descriptor) }
     }
 
     private func closeFirst() {
@@ -153,7 +159,11 @@ final class TileWriter: @unchecked Sendable {
     }
 
     private func make(_ tile: TilePath, _ bytes: [UInt8]) throws(LogSystemError) {
-        if folder == nil { folder = try files.open("", .folder) }
+        if folder == nil {
+            let folder = try files.open("", .folder)
+            self.folder = folder
+            isSyncedAtOnce = files.disk.syncsWithItsFileSystem(folder)
+        }
         let folders = tile.folders
         for folder in folders where !self.folders.contains(folder) {
             try files.makeFolder(folder)
@@ -175,8 +185,11 @@ final class TileWriter: @unchecked Sendable {
             throw error
         }
         count += 1
-        if written.count == Self.openMax { closeFirst() }
-        written.append(Written(tile: tile, folder: folders.last ?? "", descriptor: descriptor))
+        unsyncedFolders.insert(folders.last ?? "")
+        written.append(Written(tile: tile, descriptor: descriptor))
+        guard written.count > Self.openMax else { return }
+        if !isSyncedAtOnce { try sync(written[0]) }
+        closeFirst()
     }
 
     private func create(_ path: String) throws(LogSystemError) -> Int32 {

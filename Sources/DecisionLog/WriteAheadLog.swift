@@ -122,7 +122,14 @@ final class WriteAheadLog: @unchecked Sendable {
     private func nextClosed() -> (name: String, end: UInt64)? { monitor.withLock { shared.closed.first } }
 
     private func rotate() throws(LogSystemError) {
-        let next = try Self.open(try Self.makeSegment(sequence, files, segmentBytes), files)
+        let next: Segment
+        do throws(LogSystemError) {
+            next = try Self.open(try Self.makeSegment(sequence, files, segmentBytes), files)
+        } catch {
+            // Its name may be there, if not for good: the last words go into the segment before, and a start would take both for theirs.
+            files.remove(Self.name(sequence))
+            throw error
+        }
         let before = shared.current
         monitor.withLock {
             shared.closed.append((before.name, end))
@@ -132,12 +139,17 @@ final class WriteAheadLog: @unchecked Sendable {
         offset = 0
     }
 
+    /// The segment that begins with a group.
+    private static func name(_ sequence: UInt64) -> String {
+        let digits = String(sequence)
+        return "\(folder)/" + String(repeating: "0", count: 20 - digits.count) + digits
+    }
+
     /// Makes the segment that begins with a group, from the spare one where there is one.
     private static func makeSegment(_ sequence: UInt64, _ files: LogFolder, _ byteCount: Int) throws(LogSystemError)
         -> String
     {
-        let digits = String(sequence)
-        let name = "\(folder)/" + String(repeating: "0", count: 20 - digits.count) + digits
+        let name = name(sequence)
         if let spare = try spare(isThere: true, files) {
             try files.rename(spare, to: name)
         } else {

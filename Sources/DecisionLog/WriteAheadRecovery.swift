@@ -71,6 +71,9 @@ struct WriteAheadRecovery {
         while offset < segment.count {
             switch WriteAheadGroup.read(segment, at: offset) {
             case .whole(let group, let sum) where group.sequence == nextSequence:
+                guard max(group.sequence, group.firstIndex, group.epoch) <= UInt64(Int64.max) else {
+                    throw .damaged("\(path) at offset \(offset): a number that no log reaches")
+                }
                 if !isFirst {
                     guard group.previous == checksum else {
                         throw .damaged("\(path) at offset \(offset): the chain of groups is broken")

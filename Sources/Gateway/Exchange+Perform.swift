@@ -136,7 +136,8 @@ extension Exchange {
             let text = put.userMetadata.first(where: { $0.name == Array("received".utf8) })?.value
         {
             let text = String(decoding: text, as: UTF8.self)
-            guard let seconds = Int64(text) ?? Timestamp(rfc3339: text)?.seconds, seconds >= 0 else { return nil }
+            guard let seconds = Int64(text) ?? Timestamp(rfc3339: text)?.seconds, ResidencyTag.seconds.contains(seconds)
+            else { return nil }
             received = seconds
         }
         var condition = PutOptions.Condition.none

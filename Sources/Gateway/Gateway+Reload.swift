@@ -70,6 +70,6 @@ extension Gateway {
             return state.service.name
         }
         shared.log.record(
-            EventEntry(gateway: name, name: "reload-failed", members: [("why", .text(String(why.prefix(2000))))]))
+            EventEntry(gateway: name, name: "reload-failed", members: [("why", .text(why))]))
     }
 }

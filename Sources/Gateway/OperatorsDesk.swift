@@ -106,7 +106,7 @@ final class OperatorsDesk: Sendable {
                 ("store", .text(store.policy.bucket.text)),
                 ("object", .text(store.pseudonyms.pseudonym("object", bucket: store.policy.bucket.text, key.utf8))),
                 ("principal", principal.map { .text($0.settings.name.text) } ?? .null),
-                ("reason", .text(String(reason.prefix(500)))),
+                ("reason", .text(reason)),
             ])
         gateway.recordDurably(event, on: loop) { isDurable in
             guard isDurable else { return done(.text(503, "the event could not be recorded; nothing was resealed\n")) }

@@ -39,6 +39,8 @@ package struct RequestDecoder {
         if buffer.readableBytes == 0 {
             buffer = bytes
         } else {
+            // What was read goes, or a client that always has a piece of something under way would fill the memory with it.
+            buffer.discardReadBytes()
             buffer.writeImmutableBuffer(bytes)
         }
     }

@@ -13,6 +13,9 @@ package struct ResidencyTag: Hashable, Sendable {
     /// SHA-256 of the content; nil for `-`.
     package let contentDigest: SHA256Digest?
 
+    /// Times that a tag can tell, in unix seconds: to the end of the year 9999, where RFC 3339 ends.
+    package static let seconds: ClosedRange<Int64> = 0...253_402_300_799
+
     /// The longest text that is looked at.
     static let textBytesMax = 512
 
@@ -52,7 +55,7 @@ package struct ResidencyTag: Hashable, Sendable {
         return try fields.tag(text, keyID: keyID, place: place)
     }
 
-    /// Seals a statement with the first key of its datacenter.
+    /// Seals a statement with the first key of its datacenter; a time that it cannot tell becomes the nearest that it can.
     package static func seal(
         _ residency: ResidencyFacts, taggedSeconds: Int64, size: Int64?, contentDigest: SHA256Digest?,
         rest: borrowing Span<UInt8>, binding: borrowing Span<UInt8>, keyring: SealKeyring
@@ -66,7 +69,8 @@ package struct ResidencyTag: Hashable, Sendable {
         text.append(contentsOf: key.datacenter)
         text.append(UInt8(ascii: ";"))
         text.append(contentsOf: residency.place.jurisdiction.utf8)
-        text.append(contentsOf: ";\(max(0, taggedSeconds));\(max(0, residency.receivedSeconds));".utf8)
+        let (tagged, received) = (bounded(taggedSeconds), bounded(residency.receivedSeconds))
+        text.append(contentsOf: ";\(tagged);\(received);".utf8)
         text.append(contentsOf: size.map { Array("\($0);".utf8) } ?? Array("-;".utf8))
         if let contentDigest {
             contentDigest.appendBase64URL(to: &text)
@@ -80,6 +84,8 @@ package struct ResidencyTag: Hashable, Sendable {
         seal.appendBase64URL(to: &text)
         return text
     }
+
+    private static func bounded(_ time: Int64) -> Int64 { min(max(time, seconds.lowerBound), seconds.upperBound) }
 
     /// `bailiwick-tag-v1`, the text before the seal without its last `;`, and the binding, each preceded by its length as
     /// big-endian uint32.

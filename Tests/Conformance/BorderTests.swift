@@ -28,6 +28,15 @@ import Testing
         return world
     }
 
+    @Test(arguments: ["-1", "253402300800", "9223372036854775807", "yesterday"])
+    func aTimeOfReceiptThatNoTagCanTellIsRefused(_ received: String) throws {
+        let answer = try world.curl(
+            "dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/INBOX/never", "-H",
+            "x-amz-meta-received: \(received)", body: Data("mail".utf8))
+        #expect(answer.status == 400)
+        #expect(answer.text.contains("<Code>InvalidArgument</Code>"))
+    }
+
     @Test func aDomesticReadIsServed() throws {
         let answer = try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/INBOX/1")
         #expect(answer.status == 200)

@@ -164,6 +164,58 @@ import Testing
         }
     }
 
+    /// One character may have any number of combining marks, and each control takes six bytes of JSON: an event is recorded all the same,
+    /// cut between two scalars, and what is too long for an entry in another way is not called durable.
+    @Test func anEventIsRecordedHoweverLongItsTextIs() throws {
+        let log = try LogTests.open(folder, clock: clock)
+        let texts = ["a" + String(repeating: "\u{301}", count: 60_000), String(repeating: "\u{1}", count: 65_000)]
+        for text in texts {
+            try log.recordDurably(
+                EventEntry(gateway: LogTests.gateway, name: "reseal", members: [("reason", .text(text))]))
+        }
+        #expect(throws: LogError.self) {
+            let numbers = EventEntry.Value.numbers(Array(repeating: .max, count: 10_000))
+            try log.recordDurably(EventEntry(gateway: LogTests.gateway, name: "open", members: [("indexes", numbers)]))
+        }
+        log.close()
+        let entries = try LogTests.entries(folder)
+        let reasons = [
+            "a" + String(repeating: "\u{301}", count: 999),
+            String(repeating: #"\u0001"#, count: EventEntry.textBytesMax),
+        ]
+        for (entry, reason) in zip(entries[1...], reasons) {
+            #expect(entry.hasSuffix(#""event":"reseal","reason":"\#(reason)"}"#))
+        }
+        #expect(entries.count == 4)
+    }
+
+    /// On a full disk the completions of what is under way are dropped, and the stop is clean all the same: the next start tells of them.
+    @Test func whatAFullDiskLeftOpenIsToldAtTheNextStart() throws {
+        let disk = SimulatedDisk(SimulatedFiles(), seed: 1)
+        var configuration = LogTests.configuration("/log", clock: clock)
+        configuration.disk = LockedDisk(disk)
+        configuration.reserveBytes = 256 << 10
+        let log = try DecisionLog.open(configuration, gateway: LogTests.gateway, start: [])
+        let loop = Loop(log)
+        loop.record("cut off", at: log.now())
+        loop.drain(untilAnswered: 1)
+        disk.capacityBytes = disk.usedBytes
+        try waitUntil {
+            log.record(EventEntry(gateway: LogTests.gateway, name: "reload"))
+            return log.status.closedBecause != nil
+        }
+        log.close()
+        disk.capacityBytes = nil
+        let next = try DecisionLog.open(configuration, gateway: LogTests.gateway, start: [])
+        next.close()
+        var entries: [String] = []
+        let reader = try LogReader(
+            LogFolder(path: "/log", disk: configuration.disk), verifier: LogTests.signer.verifier)
+        try reader.forEachEntry { _, line in entries.append(String(decoding: line, as: UTF8.self)) }
+        #expect(entries.contains { $0.contains(#""event":"stop""#) })
+        #expect(entries.contains { $0.contains(#""event":"open-decisions","indexes":[1]"#) }, "\(entries.suffix(4))")
+    }
+
     /// Two loops may call for one group: for the later call nothing is left.
     @Test func aWriterThatIsCalledForNothingGoesOn() throws {
         let log = try LogTests.open(folder, clock: clock)

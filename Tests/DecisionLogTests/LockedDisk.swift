@@ -34,6 +34,8 @@ final class LockedDisk: LogDisk, @unchecked Sendable {
         return try disk.pwrite(descriptor, bytes, at: offset)
     }
     func fsync(_ descriptor: Int32) throws(Errno) { try alone { () throws(Errno) in try disk.fsync(descriptor) } }
+    func syncsWithItsFileSystem(_ descriptor: Int32) -> Bool { disk.syncsWithItsFileSystem(descriptor) }
+
     func syncFileSystem(_ descriptor: Int32) throws(Errno) {
         try alone { () throws(Errno) in try disk.syncFileSystem(descriptor) }
     }

@@ -374,10 +374,14 @@ final class SimulatedDisk: LogDisk, @unchecked Sendable {
         }
     }
 
+    /// Is its syncfs(2) one that makes everything durable?
+    var isSyncedAtOnce = true
+    func syncsWithItsFileSystem(_ descriptor: Int32) -> Bool { isSyncedAtOnce }
+
     func syncFileSystem(_ descriptor: Int32) throws(Errno) {
         let fault = try begin(.syncfs)
         for inode in files.nodes.keys.sorted() {
-            if case .error = fault { settle(inode) } else { files.sync(inode) }
+            if case .error = fault { settle(inode) } else if isSyncedAtOnce { files.sync(inode) }
         }
         if case .error(let code) = fault { throw Errno(code: code) }
     }

@@ -18,7 +18,9 @@ import Testing
         TilePath(.entries, index: index, width: width)
     }
 
-    @Test(arguments: [false, true]) func whatWasWrittenIsDurableAfterASync(onThread: Bool) throws {
+    @Test(arguments: [false, true], [false, true])
+    func whatWasWrittenIsDurableAfterASync(onThread: Bool, isSyncedAtOnce: Bool) throws {
+        disk.isSyncedAtOnce = isSyncedAtOnce
         let writer = TileWriter(try files())
         if onThread { writer.start() }
         // Fewer than are synced one by one, and more than are kept open.

@@ -347,4 +347,26 @@ private let chunked = "\(put)Transfer-Encoding: chunked\r\n\r\n"
         #expect(decode(bytes(get + fields + "\r\n")).error == nil)
         #expect(decode(bytes(get + fields + "Z:\r\n\r\n")).error == .tooManyFields)
     }
+
+    /// A client whose every record ends within a line: what was read of the connection does not stay.
+    @Test func whatWasReadIsLetGo() throws {
+        var decoder = RequestDecoder()
+        decoder.append(ByteBuffer(string: "PUT /b/k HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4"))
+        guard case .head = try decoder.next() else {
+            Issue.record("no head")
+            return
+        }
+        for _ in 0..<10_000 {
+            decoder.append(ByteBuffer(string: "\r\nabcd\r\n4"))
+            guard case .body(let piece) = try decoder.next() else {
+                Issue.record("no piece")
+                return
+            }
+            #expect(try decoder.next() == nil)
+            guard piece.storageCapacity <= 1024 else {
+                Issue.record("\(piece.storageCapacity) bytes are held")
+                return
+            }
+        }
+    }
 }

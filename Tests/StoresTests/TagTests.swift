@@ -280,6 +280,37 @@ import Testing
         #expect(throws: StoreError.absent) { try american.reseal(key("nothing")) }
     }
 
+    /// An attribute longer than any of ours is a tag that does not verify: it refuses its own object, no listing over it, and an operator
+    /// can seal the object again.
+    @Test func anAttributeThatIsTooLong() throws {
+        let store = try TestStore()
+        for name in ["a", "k", "z"] { try store.put(key(name), bytes("mail")) }
+        try store.setAttribute([UInt8](repeating: 118, count: StoreLimits.attributeBytesMax + 1), key("k"))
+        #expect(try store.locate(key("k")).tagProblem == .malformed)
+        #expect(throws: Never.self) { try store.list() }
+        #expect(try store.scan().findings == [ScanFinding(name: bytes("k"), problem: .tagInvalid(.malformed))])
+        #expect(try store.reseal(key("k")).residency.place == dublin)
+        #expect(try store.get(key("k")) == bytes("mail"))
+    }
+
+    /// What is sealed can be read, whatever the file's time or the deliverer said.
+    @Test(arguments: [Int64.min, -1, 253_402_300_800, .max])
+    func aTimeThatNoTagCanTell(_ seconds: Int64) throws {
+        let store = try TestStore()
+        try store.put(key("k"), bytes("mail"), residency: .init(place: dublin, receivedSeconds: seconds))
+        let nearest = seconds < 0 ? ResidencyTag.seconds.lowerBound : ResidencyTag.seconds.upperBound
+        #expect(try store.locate(key("k")).state == .tagged(.init(place: dublin, receivedSeconds: nearest)))
+    }
+
+    /// Anybody who may write a folder may set its times.
+    @Test func timesAreAsFarApartAsAnInt64Tells() {
+        let (first, last) = (FileTime(seconds: .min, nanoseconds: 0), FileTime(seconds: .max, nanoseconds: 999_999_999))
+        #expect(last.nanoseconds(since: first) == .max && first.nanoseconds(since: last) == .min)
+        let far = FileTime(seconds: 9_223_372_036, nanoseconds: 999_999_999)
+        #expect(FileTime(seconds: 0, nanoseconds: 0).nanoseconds(since: far) == .min)
+        #expect(far.nanoseconds(since: FileTime(seconds: 9_223_372_035, nanoseconds: 0)) == 1_999_999_999)
+    }
+
     /// Sealing again keeps what the client said of the object, wherever that is stored.
     @Test(arguments: [100, 9000])
     func resealKeepsMetadata(_ count: Int) throws {

@@ -8,14 +8,14 @@ enum ExtendedAttribute {
     /// Most values fit, and so much comes from the stack.
     private static let usualBytes = 1024
 
-    /// fgetxattr(2); nil when the file has none.
+    /// fgetxattr(2); nil when the file has none, empty, as none of ours is, when it is longer than `bytesMax`.
     static func value(of file: borrowing FileDescriptor, bytesMax: Int) throws(SystemError) -> [UInt8]? {
-        if bytesMax > usualBytes {
-            do throws(SystemError) { return try read(file, bytesMax: usualBytes) } catch {
+        for room in [min(usualBytes, bytesMax), bytesMax] {
+            do throws(SystemError) { return try read(file, bytesMax: room) } catch {
                 guard error.code == ERANGE else { throw error }
             }
         }
-        return try read(file, bytesMax: bytesMax)
+        return []
     }
 
     private static func read(_ file: borrowing FileDescriptor, bytesMax: Int) throws(SystemError) -> [UInt8]? {

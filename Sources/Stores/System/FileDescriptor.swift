@@ -19,14 +19,8 @@ struct FileDescriptor: ~Copyable, Sendable {
     /// fsync(2): contents, attributes and, for a folder, names are on disk when it returns.
     func synchronize() throws(SystemError) { try Stores.synchronize(number) }
 
-    /// Does syncfs(2) make everything durable here that fsync(2) of each file and folder would? Of other file systems it is not known, and
-    /// of some, FUSE's among them, it is known that it does not.
-    func syncsWithItsFileSystem() -> Bool {
-        Self.syncedTypes.contains(clinux_file_system_type(number))
-    }
-
-    /// ext4, XFS, btrfs (statfs(2)).
-    private static let syncedTypes: [Int] = [0xEF53, 0x5846_5342, 0x9123_683E]
+    /// Does syncfs(2) make everything durable here that fsync(2) of each file and folder would?
+    func syncsWithItsFileSystem() -> Bool { clinux_syncs_with_file_system(number) }
 
     /// flock(2), exclusive and without waiting; false when another process holds it. Held until the descriptor is closed.
     func lockExclusively() throws(SystemError) -> Bool {
@@ -95,10 +89,11 @@ struct FileTime: Hashable, Comparable, Sendable {
         return FileTime(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
     }
 
+    /// At most what an Int64 holds: a file's times are whatever somebody set.
     func nanoseconds(since earlier: FileTime) -> Int64 {
-        let (seconds, isFar) = (seconds - earlier.seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        if isFar { return self < earlier ? .min : .max }
-        return seconds + nanoseconds - earlier.nanoseconds
+        Int64(
+            clamping: (Int128(seconds) - Int128(earlier.seconds)) * 1_000_000_000
+                + Int128(nanoseconds) - Int128(earlier.nanoseconds))
     }
 
     static func < (left: FileTime, right: FileTime) -> Bool {
