@@ -23,7 +23,8 @@ final class Connection {
     private var hasInputClosed = false
     private var closesAfterDrain = false
     private var drainedBytes = 0
-    /// Closes an idle, silent or draining connection when it passes.
+    /// Closes an idle, silent or draining connection when it passes, and cuts one off whose client neither sends nor takes what the request
+    /// in hand waits for.
     private var deadline: NIODeadline
 
     init(worker: Worker, socket: TLSSocket, address: Address) {
@@ -54,18 +55,22 @@ final class Connection {
             flush()
         }
         machine.bodyIsWanted()
+        waitForClient()
         if machine.isBodyWhole { exchange?.receivedAll() } else { pump() }
     }
 
     /// Storage took the last piece; the next one may come.
     func pieceWasStored() {
         machine.pieceStored()
+        waitForClient()
         pump()
     }
 
     func write(_ bytes: ByteBuffer) { socket.write(bytes) }
 
-    func flush() { socket.flush() }
+    func flush() { if !socket.flush() { waitForClient() } }
+
+    private func waitForClient() { deadline = worker.loop.turn + .seconds(Limits.stalledSecondsMax) }
 
     /// The answer's head is about to be made: may the connection live on after it? Not when a body was refused that the client has
     /// not sent yet, nor when the service stops.
@@ -76,6 +81,8 @@ final class Connection {
 
     /// The last bytes of an answer.
     func finishAnswer(_ last: ByteBuffer, of exchange: Exchange) {
+        // Nobody would say that the socket has taken it.
+        guard !machine.isClosed else { return exchange.complete(.brokenOff) }
         let keepsAlive = exchange.keepsAlive
         self.exchange = nil
         sending = exchange
@@ -123,6 +130,7 @@ final class Connection {
         sending?.checkAuthorizations()
         if let exchange {
             exchange.checkAuthorizations()
+            if now >= deadline, machine.want == .body || !socket.isWritable { abort() }
         } else if now >= deadline {
             close()
         }
@@ -233,7 +241,8 @@ extension Connection: TLSSocketOwner {
         caller.present(peer)
         worker.counters.handshakes += 1
         if isResumed { worker.counters.resumptions += 1 }
-        deadline = worker.loop.turn + .seconds(Limits.headSecondsMax)
+        deadline =
+            worker.loop.turn + .seconds(worker.isStopping ? Limits.lastRequestSecondsMax : Limits.headSecondsMax)
     }
 
     func handshakeFailed(_ error: TLSError) { worker.counters.handshakeFailures[error.cause, default: 0] += 1 }

@@ -79,15 +79,20 @@ extension Exchange {
             isEntitled: principal.settings.mayDo(request.operation), circumstances: standing.circumstances,
             store: store.policy.policy, mailbox: request.scope(store.store.mailboxRule),
             hasEntityTagCondition: request.conditions.hasEntityTag,
-            areForeignWritesSuspended: worker.overwrites.areSuspended(for: principal.settings.name, at: time),
-            time: time)
+            areForeignWritesSuspended: areForeignWritesSuspended(request, at: time), time: time)
         continueOn(decide(), request)
+    }
+
+    /// Of a write, asked before every decision: others may have been refused since the last.
+    private func areForeignWritesSuspended(_ request: S3Request, at time: Timestamp) -> Bool {
+        guard case .write = request.access, let principal else { return false }
+        return worker.overwrites.areSuspended(for: principal.settings.name, at: time)
     }
 
     /// Asks the rule; only where tokens can change its answer are they looked at.
     private func decide() -> Verdict {
         if let request, !request.tokens.isEmpty, question?.asksForAuthorizations() == true {
-            if presented.isEmpty { presented = request.tokens.map { worker.tokens.review($0, by: service.verifier) } }
+            if presented.isEmpty { presented = request.tokens.map { worker.review($0, under: service) } }
             question?.present(presented)
         }
         return question?.decide() ?? .decided(Decision(reason: .badRequest))
@@ -124,6 +129,7 @@ extension Exchange {
         let time = worker.log.now()
         question?.object = located.state
         question?.time = time
+        question?.areForeignWritesSuspended = areForeignWritesSuspended(request, at: time)
         if !presented.isEmpty { question?.present(presented) }
         switch decide() {
         case .decided(let decision): record(decision, at: time)
@@ -137,6 +143,7 @@ extension Exchange {
         // A write that another one came before is over: only its time is new.
         if case .storing = work, let decision { return record(decision, at: time) }
         question?.time = time
+        if let request { question?.areForeignWritesSuspended = areForeignWritesSuspended(request, at: time) }
         question?.present(presented)
         switch decide() {
         case .decided(let decision): record(decision, at: time)
@@ -234,8 +241,11 @@ extension Exchange: DecisionWaiter {
         case .refused(let index):
             self.index = index
             count()
+            guard !isAbandoned else { return complete(.brokenOff) }
             answer(refusing: decision?.reason ?? .badRequest)
-        case .unavailable: answer(refusing: .logUnavailable)
+        case .unavailable:
+            guard !isAbandoned else { return complete(.brokenOff) }
+            answer(refusing: .logUnavailable)
         }
     }
 

@@ -27,7 +27,8 @@ extension Gateway {
                         let (view, address) = (operators.value, Address(channel.remoteAddress) ?? Address(ipv4: 0))
                         let connection = OperatorsConnection(view, log: shared.log, address: address)
                         try channel.pipeline.syncOperations.addHandlers([
-                            TLSHandler(view.tls, gate: shared.handshakes), connection,
+                            TLSHandler(view.tls, gate: shared.operatorsHandshakes, source: address.handshakeSource),
+                            connection,
                             desk.handler(connection.principal),
                         ])
                     }
@@ -76,7 +77,8 @@ extension Gateway {
         let address = Address(other) ?? Address(ipv4: 0)
         let begin = { @Sendable in
             let worker = bound.value
-            let socket = TLSSocket(connection, worker.tls, on: worker.loop, gate: gate)
+            let socket = TLSSocket(
+                connection, worker.tls, on: worker.loop, gate: gate, source: address.handshakeSource)
             Connection(worker: worker, socket: socket, address: address).begin()
         }
         if bound.eventLoop.inEventLoop { begin() } else { bound.eventLoop.execute(begin) }
@@ -130,4 +132,9 @@ extension Gateway {
         case .unixDomainSocket: return address.pathname ?? "?"
         }
     }
+}
+
+extension Address {
+    /// Whom a handshake is counted with: an IPv4 address, or the network of 64 bits that one IPv6 host can have to itself.
+    fileprivate var handshakeSource: UInt128 { isIPv4 ? bits : (bits >> 64) << 64 | 1 }
 }

@@ -17,6 +17,8 @@ enum Limits {
     static let idleSecondsMax: Int64 = 300
     /// A request head must be whole within this time of its first byte.
     static let headSecondsMax: Int64 = 20
+    /// How long a client may take to send the next bytes of a body, or to take those of an answer.
+    static let stalledSecondsMax: Int64 = 120
     /// How long an idle connection may still bring a request once the service stops.
     static let lastRequestSecondsMax: Int64 = 1
     /// Foreign overwrites answered to one principal in a minute before its foreign writes are suspended (DESIGN 3.7).
@@ -33,8 +35,11 @@ enum Limits {
     static let entryAuthorizationsCount = 256
     /// Objects of a loop whose fields of an answer are known from the last one; a power of two.
     static let objectFieldsCount = 1024
-    /// TLS handshakes in progress at a time.
+    /// TLS handshakes in progress at a time, of all callers and of one.
     static let handshakesMax = 1024
+    static let handshakesOfOneSourceMax = 512
+    /// The same at the operators' listener.
+    static let operatorsHandshakesMax = 128
     /// Memory for an answer that is kept for the next one is no larger.
     static let spareAnswerBytesMax = 128 << 10
     /// Bytes of a request to the operators' listener.

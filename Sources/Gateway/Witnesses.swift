@@ -30,6 +30,8 @@ final class Witnesses: Sendable {
         var isLacking = false
         var isAsking = false
         var asksAgain = false
+        /// Called when the round under way is over.
+        var afterRound: [@Sendable () -> Void] = []
         var isStopped = false
     }
 
@@ -122,9 +124,11 @@ final class Witnesses: Sendable {
     }
 
     /// A checkpoint was published: shows it to all, unless that is under way, and then once more after it.
+    /// - Parameter done: called when all that are asked now have answered, or will not.
     func ask(_ log: DecisionLog, _ done: @escaping @Sendable () -> Void = {}) {
-        let begins = state.withLock { state -> Bool in
-            guard !state.isStopped else { return false }
+        let begins = state.withLock { state -> Bool? in
+            guard !state.isStopped else { return nil }
+            state.afterRound.append(done)
             if state.isAsking {
                 state.asksAgain = true
                 return false
@@ -132,7 +136,8 @@ final class Witnesses: Sendable {
             state.isAsking = true
             return true
         }
-        guard begins else { return done() }
+        guard let begins else { return done() }
+        guard begins else { return }
         let note = log.checkpoint
         askAll(note) { [self] size, lines, contradiction in
             if let contradiction {
@@ -143,12 +148,12 @@ final class Witnesses: Sendable {
                 log.settle(lines.count > cosigned(note) ? lines : [], size: size)
             }
             judge(log)
-            let again = state.withLock { state in
+            let (again, waiting) = state.withLock { state in
                 state.isAsking = false
-                defer { state.asksAgain = false }
-                return state.asksAgain && contradiction == nil
+                defer { (state.asksAgain, state.afterRound) = (false, []) }
+                return (state.asksAgain && contradiction == nil, state.afterRound)
             }
-            done()
+            for done in waiting { done() }
             if again { ask(log) }
         }
     }

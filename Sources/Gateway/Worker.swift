@@ -15,7 +15,10 @@ final class Shared: Sendable {
     let aggregates = Aggregates()
     let rates = RequestRates()
     let overwrites = ForeignOverwrites()
-    let handshakes = HandshakeGate(max: Limits.handshakesMax)
+    let handshakes = HandshakeGate(max: Limits.handshakesMax, eachMax: Limits.handshakesOfOneSourceMax)
+    /// Operators get in whatever happens to the others' listener.
+    let operatorsHandshakes = HandshakeGate(
+        max: Limits.operatorsHandshakesMax, eachMax: Limits.operatorsHandshakesMax / 4)
     let startedSeconds: Int64
     let report: @Sendable (String) -> Void
 
@@ -128,6 +131,12 @@ final class Worker {
         names = EntryNames(count: Limits.entryNamesCount)
         authorizations = EntryAuthorizations(count: Limits.entryAuthorizationsCount)
         counters.grow(stores: service.buckets.count)
+    }
+
+    /// A token as the settings that a request began under see it. A reload may have come since: the cache is that of the settings in force.
+    func review(_ token: [UInt8], under service: Service) -> ReviewedToken {
+        service === self.service
+            ? tokens.review(token, by: service.verifier) : ReviewedToken(reviewing: token, by: service.verifier)
     }
 
     /// The counters as they are now.

@@ -192,8 +192,9 @@ private let generateTicket: SSL_CTX_generate_session_ticket_fn = { ssl, _ in
         data.append(UInt8(truncatingIfNeeded: der.count))
         data.append(contentsOf: der)
     }
-    // Longer chains are not resumed: a ticket must fit a ClientHello.
-    guard data.count <= 8192 else { return 0 }
+    // A ticket must fit a ClientHello. Without the intermediates of a longer chain its certificate verifies only where nobody needs them, and
+    // the handshake is a full one. To return 0 here ends the first handshake.
+    guard data.count <= 8192 else { return 1 }
     return unsafe SSL_SESSION_set1_ticket_appdata(session, data, data.count) == 1 ? 1 : 0
 }
 

@@ -18,20 +18,40 @@ package struct TLSAbort: Sendable {
     package init() {}
 }
 
-/// A bound on handshakes in progress, shared by a listener's connections.
+/// A bound on handshakes in progress, shared by a listener's connections: on all of them, and on those of each source, so that who opens
+/// connections and says nothing keeps out nobody else.
 package final class HandshakeGate: Sendable {
-    private let inProgress = Atomic<Int>(0)
-    private let max: Int
-
-    package init(max: Int) { self.max = max }
-
-    func enter() -> Bool {
-        if inProgress.add(1, ordering: .relaxed).newValue <= max { return true }
-        leave()
-        return false
+    private struct State {
+        var count = 0
+        var counts: [UInt128: Int] = [:]
     }
 
-    func leave() { inProgress.subtract(1, ordering: .relaxed) }
+    private let state = Mutex(State())
+    private let max: Int
+    private let eachMax: Int
+
+    package init(max: Int, eachMax: Int) {
+        self.max = max
+        self.eachMax = eachMax
+    }
+
+    /// - Parameter source: whatever connections that belong together have in common.
+    func enter(from source: UInt128) -> Bool {
+        state.withLock { state in
+            guard state.count < max, state.counts[source, default: 0] < eachMax else { return false }
+            state.count += 1
+            state.counts[source, default: 0] += 1
+            return true
+        }
+    }
+
+    func leave(from source: UInt128) {
+        state.withLock { state in
+            state.count -= 1
+            let left = state.counts[source, default: 1] - 1
+            state.counts[source] = left == 0 ? nil : left
+        }
+    }
 }
 
 /// TLS over libssl: plaintext on the side of the head's neighbours, records on the other. One write to the socket for each flush.
@@ -52,6 +72,7 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private let tlsContext: TLSContext
     private let gate: HandshakeGate?
+    private let source: UInt128
     private var session: TLSSession?
     private var state = State.idle
     /// Written and not yet encrypted.
@@ -62,9 +83,11 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var hasInputClosed = false
     private var isInGate = false
 
-    package init(_ context: TLSContext, gate: HandshakeGate? = nil) {
+    /// - Parameter source: whom the gate counts it with.
+    package init(_ context: TLSContext, gate: HandshakeGate? = nil, source: UInt128 = 0) {
         tlsContext = context
         self.gate = gate
+        self.source = source
     }
 
     // MARK: - The channel's life
@@ -96,7 +119,7 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard case .idle = state else { return }
-        guard gate?.enter() ?? true else {
+        guard gate?.enter(from: source) ?? true else {
             state = .closed
             context.fireUserInboundEventTriggered(
                 TLSHandshakeFailed(error: .handshakeFailed(reason: "too many handshakes")))
@@ -181,7 +204,13 @@ package final class TLSHandler: ChannelDuplexHandler {
             }
             var buffer = ByteBuffer()
             let outcome = session.read(into: &buffer, bytesMax: TLSLimits.readBytesMax)
-            if session.outgoing.readableBytes > 0 { send(context, promise: nil) }
+            if session.outgoing.readableBytes > 0 {
+                // Answers to key updates, from a client that takes none of them.
+                guard context.channel.isWritable else {
+                    return fail(context, .protocolError(reason: "too many key updates"))
+                }
+                send(context, promise: nil)
+            }
             if buffer.readableBytes > 0, case .open = state {
                 isReadWanted = false
                 context.fireChannelRead(wrapInboundOut(buffer))
@@ -371,7 +400,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     private func leaveGate() {
         if isInGate {
             isInGate = false
-            gate?.leave()
+            gate?.leave(from: source)
         }
     }
 }

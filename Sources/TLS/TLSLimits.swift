@@ -13,6 +13,10 @@ package enum TLSLimits {
     package static let handshakeSecondsMax: Int64 = 10
     /// How long the other side's close_notify is waited for.
     package static let closeSecondsMax: Int64 = 5
+    /// How long, before that, the socket may take none of what is still to be sent.
+    package static let lastBytesSecondsMax: Int64 = 60
+    /// Records of TLS's own, answers to key updates above all, that may wait for a socket that takes nothing.
+    static let controlBytesMax = 64 << 10
     /// Plaintext that is encrypted before it is handed to the socket.
     package static let writeBytesMax = 48 << 10
     /// What a record costs beside its plaintext (RFC 8446, section 5.2: header, type and tag; TLS 1.2 adds a nonce).

@@ -33,6 +33,7 @@ package final class TLSSocket: SocketHandler {
     private let descriptor: Int32
     private let loop: SocketLoop
     private let gate: HandshakeGate?
+    private let source: UInt128
     private let tlsContext: TLSContext
     private var session: TLSSession?
     private var owner: (any TLSSocketOwner)?
@@ -42,14 +43,21 @@ package final class TLSSocket: SocketHandler {
     private var hasInputClosed = false
     private var isInGate = false
     private var isPaused = false
+    /// Bytes of answers to key updates since the socket had taken all.
+    private var controlBytes = 0
     /// When a handshake must be done, or a close.
     private var deadline: NIODeadline
 
-    /// - Parameter descriptor: a connected nonblocking socket; closed at the end.
-    package init(_ descriptor: Int32, _ context: TLSContext, on loop: SocketLoop, gate: HandshakeGate?) {
+    /// - Parameters:
+    ///   - descriptor: a connected nonblocking socket; closed at the end.
+    ///   - source: whom the gate counts it with.
+    package init(
+        _ descriptor: Int32, _ context: TLSContext, on loop: SocketLoop, gate: HandshakeGate?, source: UInt128 = 0
+    ) {
         self.descriptor = descriptor
         self.loop = loop
         self.gate = gate
+        self.source = source
         tlsContext = context
         deadline = .now() + .seconds(TLSLimits.handshakeSecondsMax)
     }
@@ -57,7 +65,7 @@ package final class TLSSocket: SocketHandler {
     /// Begins the handshake. `owner` is held until the end, which may come in this call.
     package func begin(_ owner: any TLSSocketOwner) {
         self.owner = owner
-        guard gate?.enter() ?? true else { return fail(.handshakeFailed(reason: "too many handshakes")) }
+        guard gate?.enter(from: source) ?? true else { return fail(.handshakeFailed(reason: "too many handshakes")) }
         isInGate = gate != nil
         guard let session = TLSSession(tlsContext, descriptor: descriptor) else {
             return fail(.handshakeFailed(reason: "SSL_new"))
@@ -87,12 +95,22 @@ package final class TLSSocket: SocketHandler {
                 // Nothing more comes but the end itself, which is told when no event is waited for.
                 return end()
             }
+            let unsentBytes = session.unsentBytes
+            var isControl = true
             let outcome = session.receive { bytes in
+                isControl = false
                 guard case .open = state else { return }
                 owner?.received(bytes)
             }
-            // A key update or a ticket may want an answer of its own.
-            if session.unsentBytes > 0 { flush() }
+            // A key update may want an answer of its own.
+            if session.unsentBytes > 0 {
+                if isControl { controlBytes += session.unsentBytes - unsentBytes }
+                flush()
+                if session.unsentBytes == 0 { controlBytes = 0 }
+                guard controlBytes <= TLSLimits.controlBytesMax else {
+                    return fail(.protocolError(reason: "too many key updates"))
+                }
+            }
             switch outcome {
             case .done: continue
             case .starved:
@@ -184,9 +202,10 @@ package final class TLSSocket: SocketHandler {
         switch session.send() {
         case .all:
             update()
+            if case .closing = state { deadline = .now() + .seconds(TLSLimits.closeSecondsMax) }
             owner?.outputIsSent()
             if case .closing = state, hasInputClosed { end() }
-        case .some: break
+        case .some: if case .closing = state { deadline = .now() + .seconds(TLSLimits.lastBytesSecondsMax) }
         case .failed: end()
         }
     }
@@ -201,9 +220,10 @@ package final class TLSSocket: SocketHandler {
         guard let session else { return end() }
         state = .closing
         isPaused = false
-        deadline = .now() + .seconds(TLSLimits.closeSecondsMax)
         session.shutdown()
         flush()
+        let seconds = session.unsentBytes > 0 ? TLSLimits.lastBytesSecondsMax : TLSLimits.closeSecondsMax
+        deadline = .now() + .seconds(seconds)
         if hasInputClosed, session.unsentBytes == 0 { return end() }
         update()
     }
@@ -248,7 +268,7 @@ package final class TLSSocket: SocketHandler {
     private func leaveGate() {
         if isInGate {
             isInGate = false
-            gate?.leave()
+            gate?.leave(from: source)
         }
     }
 }

@@ -13,6 +13,12 @@ package final class ReviewedToken: Sendable {
         self.outcome = outcome
     }
 
+    /// Looks at a token now, and remembers nothing.
+    package convenience init(reviewing token: [UInt8], by verifier: TokenVerifier) {
+        let sha256 = SHA256Digest(hashing: token)
+        self.init(sha256: sha256, outcome: verifier.verify(token, sha256: sha256))
+    }
+
     /// As the rule takes it, with revocation as it stands at that time.
     package func authorization(at time: Timestamp) -> PresentedAuthorization {
         switch outcome {

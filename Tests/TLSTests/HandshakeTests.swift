@@ -120,7 +120,7 @@ import Testing
     }
 
     @Test func aConnectionThatEndsInTheHandshakeIsTruncated() throws {
-        let gate = HandshakeGate(max: 1)
+        let gate = HandshakeGate(max: 1, eachMax: 1)
         for _ in 0..<3 {
             let server = try End(try PKI.server(), gate: gate)
             try server.connect()
@@ -134,8 +134,19 @@ import Testing
         #expect(last.server.recorder.completed.count == 1)
     }
 
+    /// One that opens connections and says nothing keeps out nobody else.
+    @Test func oneSourceHasItsShareOfTheGate() {
+        let gate = HandshakeGate(max: 4, eachMax: 2)
+        #expect(gate.enter(from: 1) && gate.enter(from: 1) && !gate.enter(from: 1))
+        #expect(gate.enter(from: 2) && gate.enter(from: 3) && !gate.enter(from: 4))
+        gate.leave(from: 1)
+        #expect(gate.enter(from: 4))
+        for source in [1, 2, 3, 4] as [UInt128] { gate.leave(from: source) }
+        #expect(gate.enter(from: 1) && gate.enter(from: 1))
+    }
+
     @Test func handshakesInProgressAreBounded() throws {
-        let gate = HandshakeGate(max: 2)
+        let gate = HandshakeGate(max: 2, eachMax: 2)
         let waiting = try (0..<2).map { _ in try Pair(gate: gate) }
         let third = try Pair(gate: gate)
         #expect(third.server.recorder.failed.count == 1)

@@ -187,7 +187,7 @@ import Testing
     }
 
     @Test func handshakesInProgressAreBounded() throws {
-        let served = try Served(gate: HandshakeGate(max: 1))
+        let served = try Served(gate: HandshakeGate(max: 1, eachMax: 1))
         let result = try served.python(
             """
             raw.sendall(b"\\x16")
