@@ -24,6 +24,8 @@ extension Gateway {
                 case .s3: listener = try listen(item)
                 case .operators:
                     listener = try listen(item, autoRead: false) { [operators, shared] channel in
+                        guard shared.operatorsConnections.enter() else { throw ChannelError.operationUnsupported }
+                        channel.closeFuture.whenComplete { _ in shared.operatorsConnections.leave() }
                         let (view, address) = (operators.value, Address(channel.remoteAddress) ?? Address(ipv4: 0))
                         let connection = OperatorsConnection(view, log: shared.log, address: address)
                         try channel.pipeline.syncOperations.addHandlers([
@@ -63,6 +65,10 @@ extension Gateway {
             var turn = 0
             let socket = try ListeningSocket(descriptor, on: first.value.loop) { [self] connection, address in
                 turn = (turn + 1) % workers.count
+                guard shared.connections.enter() else {
+                    first.value.counters.handshakeFailures["too-many-connections", default: 0] += 1
+                    return ListeningSocket.refuse(connection)
+                }
                 serve(connection, of: address, on: workers[turn])
             }
             return NIOLoopBound(socket, eventLoop: first.eventLoop)

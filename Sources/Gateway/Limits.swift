@@ -35,6 +35,14 @@ enum Limits {
     static let entryAuthorizationsCount = 256
     /// Objects of a loop whose fields of an answer are known from the last one; a power of two.
     static let objectFieldsCount = 1024
+    /// Connections of callers that are open at a time: each may want a second descriptor for the object of its request, and what is left is
+    /// for the log, the stores and the operators.
+    static func connectionsMax(descriptorsMax: UInt64) -> Int {
+        Int(clamping: max(32, descriptorsMax / 2 - min(descriptorsMax / 8, 1024)))
+    }
+
+    /// The same at the operators' listener.
+    static let operatorsConnectionsMax = 256
     /// TLS handshakes in progress at a time, of all callers and of one.
     static let handshakesMax = 1024
     static let handshakesOfOneSourceMax = 512

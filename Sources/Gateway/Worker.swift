@@ -5,6 +5,7 @@ internal import NIOPosix
 internal import Residency
 internal import Sockets
 internal import Stores
+internal import Synchronization
 internal import TLS
 internal import Tokens
 
@@ -19,6 +20,8 @@ final class Shared: Sendable {
     /// Operators get in whatever happens to the others' listener.
     let operatorsHandshakes = HandshakeGate(
         max: Limits.operatorsHandshakesMax, eachMax: Limits.operatorsHandshakesMax / 4)
+    let connections = ConnectionBound(max: Limits.connectionsMax(descriptorsMax: ProcessFacts.descriptorsMax()))
+    let operatorsConnections = ConnectionBound(max: Limits.operatorsConnectionsMax)
     let startedSeconds: Int64
     let report: @Sendable (String) -> Void
 
@@ -28,6 +31,23 @@ final class Shared: Sendable {
         self.report = report
         startedSeconds = log.now().seconds
     }
+}
+
+/// A bound on open connections. Without one their descriptors would be all that there are, and the log, which cannot write a checkpoint
+/// then, would close.
+final class ConnectionBound: Sendable {
+    private let open = Atomic<Int>(0)
+    private let max: Int
+
+    init(max: Int) { self.max = max }
+
+    func enter() -> Bool {
+        if open.add(1, ordering: .relaxed).newValue <= max { return true }
+        leave()
+        return false
+    }
+
+    func leave() { open.subtract(1, ordering: .relaxed) }
 }
 
 /// Everything that belongs to one event loop: its view of the settings, its TLS context, its caches, its counters, its port to the log.
@@ -166,7 +186,9 @@ final class Worker {
     }
 
     func remove(_ connection: Connection) {
-        if connections.removeValue(forKey: ObjectIdentifier(connection)) != nil { counters.openConnections -= 1 }
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        counters.openConnections -= 1
+        shared.connections.leave()
     }
 
     /// Idle connections close soon, busy ones after the answer in hand.

@@ -63,6 +63,9 @@ package final class ListeningSocket: SocketHandler {
 
     // MARK: - Descriptors
 
+    /// Closes a connection that nobody is to serve.
+    package static func refuse(_ connection: Int32) { close(connection) }
+
     /// Listens on a numeric address; port 0 is any.
     package static func bind(_ address: SocketAddress) throws(SocketError) -> Int32 {
         let family = address.protocol == .inet6 ? AF_INET6 : AF_INET

@@ -13,7 +13,7 @@ import time
 folder, port, pid = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
 
-def connect(who="dub1-mailserver", address="127.0.10.5", receive_buffer=None):
+def connect(who="dub1-mailserver", address="127.0.10.5", receive_buffer=None, at=port):
     context = ssl.create_default_context(cafile=f"{folder}/pki/servers-ca.crt")
     context.check_hostname = False
     context.load_cert_chain(f"{folder}/pki/{who}.crt", f"{folder}/pki/{who}.key")
@@ -22,7 +22,7 @@ def connect(who="dub1-mailserver", address="127.0.10.5", receive_buffer=None):
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     raw.bind((address, 0))
     raw.settimeout(20)
-    raw.connect(("127.0.0.1", port))
+    raw.connect(("127.0.0.1", at))
     return context.wrap_socket(raw)
 
 
@@ -245,12 +245,20 @@ for wanted in (whole[:5000000], b"hello", whole[5000000:10000000], b"hello"):
 connection.close()
 
 # Clients that reset their connection at any moment of an answer end their own request and nobody else's.
+# What is refused after its look-up has the object open meanwhile: `planted` bears no tag.
+planted = f"{folder}/store/dub1/alice/INBOX/planted"
+with open(planted, "w") as file:
+    file.write("nobody's")
 steady = connect()
 steady_reader = Reader(steady)
-for turn in range(300):
+for turn in range(600):
     rude = connect()
-    rude.sendall(get(path + ("-large" if turn % 2 else "")) * (1 + turn % 3))
-    time.sleep(turn % 10 / 2000)
+    if turn < 300:
+        rude.sendall(get(path + ("-large" if turn % 2 else "")) * (1 + turn % 3))
+        time.sleep(turn % 10 / 2000)
+    else:
+        rude.sendall(get("/mail-dub1/alice/INBOX/planted"))
+        time.sleep(turn % 20 / 40000)
     rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     socket.socket(fileno=rude.detach()).close()
     steady.sendall(get(path))
@@ -260,4 +268,28 @@ deadline = time.monotonic() + 10
 while len(os.listdir(f"/proc/{pid}/fd")) > descriptors + 2:
     assert time.monotonic() < deadline, "connections that were reset keep their descriptors"
     time.sleep(0.1)
+
+# Guesses at keys abroad, all at once: DESIGN 3.7 answers ten in a minute, of which the tries may meet two.
+guesses = [connect(address="127.0.20.5") for _ in range(60)]
+for guess in guesses:
+    guess.sendall(put(path, b"x"))
+answers = [Reader(guess).answer()[2] for guess in guesses]
+overwrites = sum(b"foreign-overwrite" in answer for answer in answers)
+assert 10 <= overwrites <= 20, f"{overwrites} of 60 foreign overwrites were answered as such"
+assert overwrites + sum(b"overloaded" in answer for answer in answers) == 60, answers
+
+# As many requests to the operators' listener as fit into what is read at once, by somebody without a role, who then goes away.
+operators = int(re.search(r'operators_listen = "127.0.0.1:(\d+)"', open(f"{folder}/dub1-gw1.toml").read())[1])
+for turn in range(20):
+    burst = connect(at=operators)
+    burst.settimeout(0.2)
+    try:
+        burst.sendall(b"GET / HTTP/1.1\r\nHost:a\r\n\r\n" * 12000)
+    except OSError:
+        pass
+    burst.close()
+operator = connect(at=operators)
+operator.sendall(get("/health"))
+expect(Reader(operator).answer()[0], 200, "/health after the bursts")
+operator.close()
 print("every answer was the expected one")

@@ -30,7 +30,7 @@ package struct ProcessFacts: Sendable {
     }
 
     /// How many descriptors this process may have (RLIMIT_NOFILE).
-    static func descriptorsMax() -> UInt64 {
+    package static func descriptorsMax() -> UInt64 {
         var limit = rlimit()
         unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         return UInt64(limit.rlim_cur)
