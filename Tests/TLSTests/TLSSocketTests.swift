@@ -17,7 +17,8 @@ import Testing
         var closed = 0
     }
 
-    /// Does what a line asks: `send N`, `cut N` (sends N bytes and aborts), `pause`, `close`; counts the rest.
+    /// Does what a line asks: `send N`, `cut N` (sends N bytes and aborts), `last N` (writes N bytes at once and closes), `pause`, `close`;
+    /// counts the rest.
     final class Obedient: SocketServer.Owner {
         private static let piece = ByteBuffer(repeating: 0x61, count: 48 << 10)
         var events: NIOLockedValueBox<Events>!
@@ -34,6 +35,10 @@ import Testing
             case "send", "cut":
                 (remaining, isCutAfter) = (Int(words[1]) ?? 0, words[0] == "cut")
                 send()
+            case "last":
+                socket.write(ByteBuffer(repeating: 0x61, count: Int(words[1]) ?? 0))
+                socket.flush()
+                socket.close()
             case "pause": socket.pauseReading(true)
             case "close": socket.close()
             default: break
@@ -129,6 +134,43 @@ import Testing
             print(count(s))
             """)
         #expect(result.text == "3000000\n", "\(result.errors)")
+        #expect(served.wait { $0.closed == 1 }.closed == 1)
+    }
+
+    /// However long the reader looks away, while it is not longer than a minute: the five seconds are for its close_notify.
+    @Test func aCloseWaitsForASlowReader() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            s = tls(raw)
+            s.sendall(b"last 20000000\\n")
+            time.sleep(7)
+            print(count(s))
+            """)
+        #expect(result.text == "20000000\n", "\(result.errors)")
+        #expect(served.wait { $0.closed == 1 }.closed == 1)
+    }
+
+    /// Each asks for one in return, which nobody takes: they are not collected without end.
+    @Test func keyUpdatesThatNobodyTakesEndTheConnection() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            from ctypes import CDLL, c_char_p, c_int, c_long, c_void_p
+            l = CDLL("libssl.so.3")
+            for name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"): getattr(l, name).restype = c_void_p
+            x = c_void_p(l.SSL_CTX_new(c_void_p(l.TLS_client_method())))
+            assert l.SSL_CTX_use_certificate_file(x, b"\(try PKI.path("dub1-support.crt"))", 1) == 1
+            assert l.SSL_CTX_use_PrivateKey_file(x, b"\(try PKI.path("dub1-support.key"))", 1) == 1
+            s = c_void_p(l.SSL_new(x))
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            l.SSL_set_fd(s, raw.fileno())
+            assert l.SSL_connect(s) == 1
+            sent = 0
+            while sent < 1000000 and l.SSL_key_update(s, 1) == 1 and l.SSL_do_handshake(s) == 1: sent += 1
+            print("ended" if 1000 < sent < 1000000 else sent)
+            """)
+        #expect(result.text == "ended\n", "\(result.errors)")
         #expect(served.wait { $0.closed == 1 }.closed == 1)
     }
 
