@@ -198,10 +198,11 @@ extension DecisionLog {
 
     /// Wakes each loop once.
     private func settle(_ waiting: [LogPort.Waiting], isDurable: Bool) {
-        guard let first = waiting.first else { return }
-        if waiting.allSatisfy({ $0.port === first.port }) { return first.port.settle(waiting, isDurable: isDurable) }
-        for (_, group) in Dictionary(grouping: waiting, by: { ObjectIdentifier($0.port) }) {
-            group.first?.port.settle(group, isDurable: isDurable)
+        var rest = waiting
+        while let port = rest.first?.port {
+            let others = rest.filter { $0.port !== port }
+            port.settle(others.isEmpty ? rest : rest.filter { $0.port === port }, isDurable: isDurable)
+            rest = others
         }
     }
 }
