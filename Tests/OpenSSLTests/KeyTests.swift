@@ -85,6 +85,21 @@ func bytes(_ hex: String) -> [UInt8] {
         #expect(try other.publicKey.verify(other.sign(message), of: message))
     }
 
+    /// RFC 8017, sections 8.1.2 and 8.2.2, step 1: one signature has one form. libcrypto takes a shorter one for PSS.
+    @Test(arguments: [SignatureAlgorithm.ps256, .rs256])
+    func anRSASignatureIsAsLongAsTheModulus(_ algorithm: SignatureAlgorithm) throws {
+        let key = try PrivateKey(generating: algorithm)
+        for number in 0... {
+            let message = Array("message \(number)".utf8)
+            let signature = try key.sign(message)
+            guard signature[0] == 0 else { continue }
+            #expect(key.publicKey.verify(signature, of: message))
+            #expect(!key.publicKey.verify(Array(signature.dropFirst()), of: message))
+            #expect(!key.publicKey.verify([0] + signature, of: message))
+            return
+        }
+    }
+
     @Test func aPointOffTheCurveIsRefused() throws {
         guard case .ec(let x, var y) = try PrivateKey(generating: .es256).publicKey.members else { return }
         y[31] ^= 1
