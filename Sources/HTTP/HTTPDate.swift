@@ -6,7 +6,7 @@ package enum HTTPDate {
 
     /// An IMF-fixdate, 29 bytes: `Sun, 06 Nov 1994 08:49:37 GMT`.
     package static func format(unixSeconds: Int64) -> String {
-        let civil = Civil(unixSeconds: unixSeconds)
+        let civil = writable(unixSeconds)
         return
             "\(days[civil.weekday]), \(two(civil.day)) \(months[civil.month - 1]) \(four(civil.year)) "
             + "\(two(civil.hour)):\(two(civil.minute)):\(two(civil.second)) GMT"
@@ -14,7 +14,7 @@ package enum HTTPDate {
 
     /// Appends what `format` gives, without making text of it.
     package static func write(unixSeconds: Int64, into buffer: inout [UInt8]) {
-        let civil = Civil(unixSeconds: unixSeconds)
+        let civil = writable(unixSeconds)
         var date = InlineArray<29, UInt8>(repeating: UInt8(ascii: " "))
         put(days[civil.weekday], at: 0, in: &date)
         date[3] = UInt8(ascii: ",")
@@ -29,6 +29,11 @@ package enum HTTPDate {
         putTwo(civil.second, at: 23, in: &date)
         put("GMT", at: 26, in: &date)
         unsafe date.span.withUnsafeBufferPointer { unsafe buffer.append(contentsOf: $0) }
+    }
+
+    /// Four digits of year say 0001 to 9999. A file's time may lie outside, and is written as the nearest inside.
+    private static func writable(_ unixSeconds: Int64) -> Civil {
+        Civil(unixSeconds: min(max(unixSeconds, -62_135_596_800), 253_402_300_799))
     }
 
     private static func put(_ text: String, at start: Int, in date: inout InlineArray<29, UInt8>) {

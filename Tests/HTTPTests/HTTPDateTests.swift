@@ -18,6 +18,20 @@ import Testing
         #expect(HTTPDate.parse(expected, nowUnixSeconds: Self.now) == seconds)
     }
 
+    /// A file's time may be any number of seconds, and a year has four digits.
+    @Test(
+        arguments: [
+            (253_402_300_800, "Fri, 31 Dec 9999 23:59:59 GMT"), (.max, "Fri, 31 Dec 9999 23:59:59 GMT"),
+            (-62_135_596_800, "Mon, 01 Jan 0001 00:00:00 GMT"), (-62_135_596_801, "Mon, 01 Jan 0001 00:00:00 GMT"),
+            (.min, "Mon, 01 Jan 0001 00:00:00 GMT"),
+        ] as [(Int64, String)])
+    func aYearThatHasNoFourDigitsIsTheNearestThatHas(_ seconds: Int64, _ expected: String) {
+        #expect(HTTPDate.format(unixSeconds: seconds) == expected)
+        var bytes: [UInt8] = []
+        HTTPDate.write(unixSeconds: seconds, into: &bytes)
+        #expect(bytes == Array(expected.utf8))
+    }
+
     /// RFC 9110, section 5.6.7: the three forms, of one moment.
     @Test(arguments: [
         "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
