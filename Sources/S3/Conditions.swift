@@ -13,6 +13,9 @@ package struct Conditions: Hashable, Sendable {
 
     package var hasEntityTag: Bool { ifMatch != nil || ifNoneMatch != nil }
 
+    /// A list has an element that is not empty (RFC 9110, section 5.6.1): one of nothing is neither `*` nor absent.
+    var hasEmptyList: Bool { ifMatch.map(Self.isEmptyList) ?? false || ifNoneMatch.map(Self.isEmptyList) ?? false }
+
     /// - Parameters:
     ///   - etag: without quotes.
     ///   - parseDate: unix seconds of an HTTP date; nil for no date, which makes its condition void.
@@ -32,17 +35,24 @@ package struct Conditions: Hashable, Sendable {
 
     /// Does a list of entity tags, or `*`, hold this one? Quotes may be missing, as S3 lets them.
     package static func matches(_ list: [UInt8], _ etag: String?) -> Bool {
-        let tags = entityTags(list)
-        if tags == ["*"] { return true }
+        if isAny(list) { return true }
         guard let etag else { return false }
-        return tags.contains(etag)
+        return entityTags(list).contains(etag)
+    }
+
+    /// Will any entity tag do? In quotes `*` is one like another.
+    static func isAny(_ list: [UInt8]) -> Bool { list == [UInt8(ascii: "*")] }
+
+    private static func isEmptyList(_ list: [UInt8]) -> Bool {
+        list.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == UInt8(ascii: ",") }
     }
 
     /// The entity tags of a list, without quotes and weakness marks.
-    package static func entityTags(_ list: [UInt8]) -> [String] {
-        list.split(separator: UInt8(ascii: ",")).map { item in
+    static func entityTags(_ list: [UInt8]) -> [String] {
+        list.split(separator: UInt8(ascii: ",")).compactMap { item in
             var tag = item.drop { $0 == 0x20 || $0 == 0x09 }
             while tag.last == 0x20 || tag.last == 0x09 { tag = tag.dropLast() }
+            guard !tag.isEmpty else { return nil }
             if tag.starts(with: "W/".utf8) { tag = tag.dropFirst(2) }
             if tag.count >= 2, tag.first == UInt8(ascii: "\""), tag.last == UInt8(ascii: "\"") {
                 tag = tag.dropFirst().dropLast()

@@ -27,7 +27,7 @@ package struct PutRequest: Sendable {
     package let userMetadata: [(name: [UInt8], value: [UInt8])]
     /// `If-None-Match: *`.
     package let mustBeAbsent: Bool
-    /// `If-Match`, without quotes; nil where there is none.
+    /// `If-Match`, without quotes; empty for `*`, nil where there is none.
     package let mustMatch: [String]?
 
     init(_ fields: borrowing RequestFields, declaredLength: Int64?) throws(S3Error) {
@@ -135,14 +135,13 @@ package struct PutRequest: Sendable {
 
     private static func condition(_ conditions: Conditions) throws(S3Error) -> (Bool, [String]?) {
         if let value = conditions.ifNoneMatch {
-            guard value == Array("*".utf8), conditions.ifMatch == nil else {
+            guard Conditions.isAny(value), conditions.ifMatch == nil else {
                 throw S3Error(
                     .notImplemented, "On a PUT only If-None-Match: * or If-Match with an entity tag is built.")
             }
             return (true, nil)
         }
         guard let value = conditions.ifMatch else { return (false, nil) }
-        let tags = Conditions.entityTags(value)
-        return (false, tags == ["*"] ? [] : tags)
+        return (false, Conditions.isAny(value) ? [] : Conditions.entityTags(value))
     }
 }

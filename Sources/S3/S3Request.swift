@@ -53,6 +53,9 @@ package final class S3Request: Sendable {
         bucket = parts.bucket
         key = parts.key
         conditions = fields.conditions
+        guard !conditions.hasEmptyList else {
+            throw S3Error(.invalidArgument, "If-Match or If-None-Match names no entity tag")
+        }
         range = fields.range.flatMap { ByteRange($0) }
         try Self.refuseSignature(fields, parts.query)
         let resource: Resource = parts.bucket == nil ? .service : parts.key == nil ? .bucket : .object

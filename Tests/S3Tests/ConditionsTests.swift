@@ -16,6 +16,8 @@ import Testing
         ([("If-Match", "\"e\""), ("If-Unmodified-Since", "999")], .proceed),
         ([("If-None-Match", "\"x\""), ("If-Modified-Since", "1000")], .proceed),
         ([("If-Modified-Since", "no date")], .proceed), ([("If-Unmodified-Since", "no date")], .proceed),
+        ([("If-Match", "\"*\"")], .preconditionFailed), ([("If-None-Match", "\"*\"")], .proceed),
+        ([("If-Match", ", \"e\",")], .proceed),
     ])
     func theyAreEvaluatedInTheOrderOfTheRFC(fields: [(String, String)], expected: Conditions.Outcome) {
         let conditions = requestFields(fields).conditions
@@ -28,6 +30,29 @@ import Testing
     @Test func whereTheEntityTagIsWithheldNothingMatchesIt() {
         let conditions = requestFields([("If-Match", "\"e\"")]).conditions
         #expect(conditions.evaluate(etag: nil, lastModifiedSeconds: 0) { _ in nil } == .preconditionFailed)
+    }
+
+    /// RFC 9110, section 5.6.1: a list has an element that is not empty. One of nothing is no `*`.
+    @Test(arguments: ["If-Match", "If-None-Match"], ["", ",", "\t", " , ,"])
+    func aListOfNoEntityTagIsInvalid(name: String, value: String) {
+        for method in [S3Method.get, .head, .put, .delete] {
+            guard case .failure(let error) = outcome(method, "/mail-dub1/a", [(name, value)], length: 0) else {
+                Issue.record("\(method) took it")
+                continue
+            }
+            #expect(error.code == .invalidArgument)
+        }
+    }
+
+    /// No entity tags stand for whichever there is: only the bare asterisk says that.
+    @Test func onlyTheAsteriskMatchesWhateverIsThere() throws {
+        func tags(_ value: String) throws -> [String]? {
+            try request(.put, "/mail-dub1/a", [("If-Match", value)], length: 0).put?.mustMatch
+        }
+        #expect(try tags("*") == [])
+        #expect(try tags("\"*\"") == ["*"])
+        #expect(try tags("\"a\", ,b") == ["a", "b"])
+        #expect(try tags("\"\"") == [""])
     }
 
     @Test(
