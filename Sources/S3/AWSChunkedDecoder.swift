@@ -80,6 +80,7 @@ package struct PutBody: ~Copyable {
     private var decoder: AWSChunkedDecoder?
     private var checksum: Checksum?
     private let trailer: ChecksumAlgorithm?
+    /// Of the header, where no trailer is announced.
     private let declared: [UInt8]?
     private var byteCount: Int64 = 0
 

@@ -36,6 +36,9 @@ package struct PutRequest: Sendable {
         md5 = try Self.digest(fields.contentMD5, byteCount: 16)
         sha256 = try Self.payloadHash(fields.contentSHA256)
         checksum = try Self.checksum(fields)
+        if checksum != nil, case .awsChunked(trailer: .some) = coding {
+            throw S3Error(.invalidRequest, "A checksum is declared in a header and announced as a trailer: send one.")
+        }
         headers = try Self.headers(fields)
         userMetadata = fields.userMetadata
         guard userMetadata.reduce(0, { $0 + $1.name.count + $1.value.count }) <= Self.metadataBytesMax else {

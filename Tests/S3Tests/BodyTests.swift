@@ -97,6 +97,8 @@ import Testing
             [("content-encoding", "aws-chunked"), ("x-amz-decoded-content-length", "1"), ("x-amz-trailer", "x")],
             .invalidRequest
         ),
+        (trailing + [("x-amz-checksum-crc32", "y/Q5Jg==")], .invalidRequest),
+        (trailing + [("x-amz-checksum-sha1", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")], .invalidRequest),
     ])
     func aPutThatCannotBeHonouredIsRefusedBeforeItsBody(fields: [(String, String)], code: S3ErrorCode) {
         guard case .failure(let error) = outcome(.put, "/mail-dub1/a", fields, length: 9) else {
