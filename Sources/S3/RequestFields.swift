@@ -25,6 +25,9 @@ package struct RequestFields: ~Copyable {
     package var tokens: [[UInt8]] = []
     /// A field of S3's whose meaning is not built: ignoring it would do less than was asked.
     package var unsupported: String?
+    /// A field that says one thing came twice: nobody can tell which was meant, and whoever stands before us may have
+    /// looked at the other.
+    package private(set) var hasRepetition = false
 
     package init() {}
 
@@ -35,29 +38,36 @@ package struct RequestFields: ~Copyable {
         case UInt8(ascii: "x"):
             if name.count > 6, name[1] == UInt8(ascii: "-") { addExtension(text(name), value) }
         case UInt8(ascii: "i") where name.count >= 8: addCondition(text(name), bytes(value))
-        case UInt8(ascii: "r") where name.count == 5: if text(name) == "range" { range = bytes(value) }
+        case UInt8(ascii: "r") where name.count == 5:
+            if text(name) == "range" { Self.set(&range, bytes(value), &hasRepetition) }
         case UInt8(ascii: "c") where name.count >= 11: addContent(text(name), bytes(value))
         case UInt8(ascii: "e") where name.count == 7:
             if text(name) == "expires" { stored.append(("expires", bytes(value))) }
-        case UInt8(ascii: "a") where name.count == 13: if text(name) == "authorization" { authorization = bytes(value) }
+        case UInt8(ascii: "a") where name.count == 13:
+            if text(name) == "authorization" { Self.set(&authorization, bytes(value), &hasRepetition) }
         default: break
         }
     }
 
+    private static func set(_ field: inout [UInt8]?, _ value: [UInt8], _ hasRepetition: inout Bool) {
+        if field != nil { hasRepetition = true }
+        field = value
+    }
+
     private mutating func addCondition(_ name: String, _ value: [UInt8]) {
         switch name {
-        case "if-match": conditions.ifMatch = value
-        case "if-none-match": conditions.ifNoneMatch = value
-        case "if-modified-since": conditions.ifModifiedSince = value
-        case "if-unmodified-since": conditions.ifUnmodifiedSince = value
+        case "if-match": Self.set(&conditions.ifMatch, value, &hasRepetition)
+        case "if-none-match": Self.set(&conditions.ifNoneMatch, value, &hasRepetition)
+        case "if-modified-since": Self.set(&conditions.ifModifiedSince, value, &hasRepetition)
+        case "if-unmodified-since": Self.set(&conditions.ifUnmodifiedSince, value, &hasRepetition)
         default: break
         }
     }
 
     private mutating func addContent(_ name: String, _ value: [UInt8]) {
         switch name {
-        case "content-md5": contentMD5 = value
-        case "content-encoding": contentEncoding = value
+        case "content-md5": Self.set(&contentMD5, value, &hasRepetition)
+        case "content-encoding": Self.set(&contentEncoding, value, &hasRepetition)
         case "content-type", "content-disposition", "content-language", "cache-control": stored.append((name, value))
         default: break
         }
@@ -67,13 +77,13 @@ package struct RequestFields: ~Copyable {
         if name == "x-bailiwick-authorization" || name == "x-amz-security-token" { return addTokens(span) }
         let value = bytes(span)
         switch name {
-        case "x-amz-content-sha256": contentSHA256 = value
-        case "x-amz-decoded-content-length": decodedContentLength = value
-        case "x-amz-trailer": trailer = value
-        case "x-amz-copy-source": copySource = value
-        case "x-amz-acl": acl = value
-        case "x-amz-storage-class": storageClass = value
-        case "x-amz-tagging": tagging = value
+        case "x-amz-content-sha256": Self.set(&contentSHA256, value, &hasRepetition)
+        case "x-amz-decoded-content-length": Self.set(&decodedContentLength, value, &hasRepetition)
+        case "x-amz-trailer": Self.set(&trailer, value, &hasRepetition)
+        case "x-amz-copy-source": Self.set(&copySource, value, &hasRepetition)
+        case "x-amz-acl": Self.set(&acl, value, &hasRepetition)
+        case "x-amz-storage-class": Self.set(&storageClass, value, &hasRepetition)
+        case "x-amz-tagging": Self.set(&tagging, value, &hasRepetition)
         case "x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-date", "x-amz-request-payer",
             "x-amz-expected-bucket-owner":
             break

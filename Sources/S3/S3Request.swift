@@ -53,6 +53,7 @@ package final class S3Request: Sendable {
         bucket = parts.bucket
         key = parts.key
         conditions = fields.conditions
+        guard !fields.hasRepetition else { throw S3Error(.invalidRequest, "A header is repeated.") }
         guard !conditions.hasEmptyList else {
             throw S3Error(.invalidArgument, "If-Match or If-None-Match names no entity tag")
         }

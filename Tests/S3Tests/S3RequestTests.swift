@@ -90,6 +90,23 @@ import Testing
         }
     }
 
+    /// Of two values nobody can say which was meant, and whoever stands before us may have looked at the other.
+    @Test(arguments: [
+        "Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Content-MD5",
+        "Content-Encoding", "Authorization", "x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer",
+        "x-amz-copy-source", "x-amz-acl", "x-amz-storage-class", "x-amz-tagging",
+    ])
+    func aFieldThatStandsOnceIsNotRepeated(name: String) {
+        for second in ["x", "y"] {
+            guard case .failure(let error) = outcome(.get, "/mail-dub1/a", [(name, "x"), (name.lowercased(), second)])
+            else {
+                Issue.record("\(name) was taken twice")
+                continue
+            }
+            #expect(error == S3Error(.invalidRequest, "A header is repeated."))
+        }
+    }
+
     @Test func theAccessFollowsFromTheOperationAndItsConditions() throws {
         #expect(try request(.get, "/mail-dub1/a").access == .content)
         #expect(try request(.head, "/mail-dub1/a").access == .traffic)
