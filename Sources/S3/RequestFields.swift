@@ -4,6 +4,8 @@ internal import OpenSSL
 /// Not copied: it has a dozen arrays.
 package struct RequestFields: ~Copyable {
     package var range: [UInt8]?
+    /// The range is wanted of one state of the object only (`If-Range`).
+    package var hasRangeCondition = false
     package var conditions = Conditions()
     package var contentMD5: [UInt8]?
     package var contentSHA256: [UInt8]?
@@ -60,6 +62,7 @@ package struct RequestFields: ~Copyable {
         case "if-none-match": Self.set(&conditions.ifNoneMatch, value, &hasRepetition)
         case "if-modified-since": Self.set(&conditions.ifModifiedSince, value, &hasRepetition)
         case "if-unmodified-since": Self.set(&conditions.ifUnmodifiedSince, value, &hasRepetition)
+        case "if-range": hasRangeCondition = true
         default: break
         }
     }

@@ -57,7 +57,9 @@ package final class S3Request: Sendable {
         guard !conditions.hasEmptyList else {
             throw S3Error(.invalidArgument, "If-Match or If-None-Match names no entity tag")
         }
-        range = fields.range.flatMap { ByteRange($0) }
+        // Under If-Range the object is served whole: a range may always be ignored (RFC 9110, section 14.2), and an
+        // entity tag that is compared would be one more that confirms a guess.
+        range = fields.hasRangeCondition ? nil : fields.range.flatMap { ByteRange($0) }
         try Self.refuseSignature(fields, parts.query)
         let resource: Resource = parts.bucket == nil ? .service : parts.key == nil ? .bucket : .object
         operation = try Self.operation(method, resource, parts.query, fields)

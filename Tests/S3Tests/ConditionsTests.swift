@@ -55,6 +55,15 @@ import Testing
         #expect(try tags("\"\"") == [""])
     }
 
+    /// RFC 9110, section 13.1.5: a range of an object that was replaced meanwhile must not be taken for the rest of the old one.
+    @Test(arguments: ["\"e\"", "Sun, 06 Nov 1994 08:49:37 GMT", "x", ""])
+    func aRangeUnderAConditionIsIgnored(condition: String) throws {
+        let fields = [("Range", "bytes=5-"), ("If-Range", condition)]
+        #expect(try request(.get, "/mail-dub1/a", fields).range == nil)
+        #expect(try request(.get, "/mail-dub1/a", fields.reversed()).range == nil)
+        #expect(try request(.get, "/mail-dub1/a", [("Range", "bytes=5-")]).range == .from(5, through: nil))
+    }
+
     @Test(
         arguments: [
             ("bytes=0-9", 100, 0..<10), ("bytes=0-", 100, 0..<100), ("bytes=-5", 100, 95..<100),
