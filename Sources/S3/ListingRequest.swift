@@ -43,10 +43,15 @@ package struct ListingRequest: Hashable, Sendable {
         } else {
             continuation = nil
         }
-        guard prefix.count <= ObjectKey.bytesMax, String(validating: prefix, as: UTF8.self) != nil,
-            String(validating: delimiter, as: UTF8.self) != nil, !prefix.contains(0)
-        else { throw S3Error(.invalidArgument, "A prefix or delimiter is no UTF-8 text of at most 1,024 bytes") }
+        guard Self.isPartOfAKey(prefix), Self.isPartOfAKey(delimiter), startAfter.map(Self.isPartOfAKey) ?? true else {
+            throw S3Error(
+                .invalidArgument,
+                "A prefix, delimiter or start-after is no UTF-8 text without NUL of at most 1,024 bytes")
+        }
     }
+
+    /// The answer holds these texts again, which must be text there too.
+    private static func isPartOfAKey(_ text: [UInt8]) -> Bool { text.isEmpty || ObjectKey(utf8: text) != nil }
 
     /// Only keys after this are wanted.
     package var after: [UInt8]? { continuation ?? startAfter }

@@ -134,6 +134,8 @@ import Testing
     @Test(arguments: [
         "max-keys=-1", "max-keys=x", "max-keys=2147483648", "encoding-type=base64", "continuation-token=x",
         "continuation-token=1-6", "continuation-token=1-zz", "prefix=a&continuation-token=1-62", "prefix=%00",
+        "prefix=%ff", "delimiter=%00", "delimiter=%ff", "start-after=%00", "start-after=a%ff",
+        "start-after=" + String(repeating: "a", count: 1025), "delimiter=" + String(repeating: "a", count: 1025),
     ])
     func whatS3RefusesIsInvalid(parameters: String) {
         guard case .failure(let error) = outcome(.get, "/mail-dub1?list-type=2&\(parameters)") else {
