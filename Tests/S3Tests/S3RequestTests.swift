@@ -107,6 +107,12 @@ import Testing
         }
     }
 
+    /// The AWS SDKs tell of themselves with each request.
+    @Test(arguments: ["x-amz-user-agent", "x-amz-sdk-checksum-algorithm", "amz-sdk-request"])
+    func whatAClientSaysOfItselfIsIgnored(name: String) throws {
+        #expect(try request(.get, "/mail-dub1/a", [(name, "aws-sdk-js/3.1 ua/2.1")]).operation == .getObject)
+    }
+
     @Test func theAccessFollowsFromTheOperationAndItsConditions() throws {
         #expect(try request(.get, "/mail-dub1/a").access == .content)
         #expect(try request(.head, "/mail-dub1/a").access == .traffic)
