@@ -15,7 +15,8 @@ struct LoadedIssuer {
 
 // Who issues authorizations, and who calls.
 extension SettingsLoader {
-    func readIssuers(_ known: Set<Jurisdiction>) -> [LoadedIssuer] {
+    /// - Parameter inForce: those that nothing may be taken back from: of the snapshot before, or of the log's last.
+    func readIssuers(_ known: Set<Jurisdiction>, _ inForce: IssuerRegistry?) -> [LoadedIssuer] {
         var seen: Set<JSONString> = []
         return root.sections("issuer").compactMap { section in
             let id = section.requiredString("id")
@@ -36,26 +37,26 @@ extension SettingsLoader {
             let prefixes = section.bool("prefixes", default: false)
             let instruments = readInstruments(section)
             let revocations = section.string("revocations") == nil ? nil : section.file("revocations")
-            let denied = readDenyList(section, issuer: id)
+            let before = id.flatMap { inForce?[JSONString($0)] }
+            let denied = readDenyList(section, before)
             let paths = ["keys", "revocations", "deny_list"].compactMap(section.string)
             section.finish()
             guard let id, let keySet else { return nil }
             return issuer(
                 section, id: id, codes: codes, keySet: keySet, hours: hours, prefixes: prefixes,
                 instruments: instruments,
-                revocations: revocations, denied: denied, paths: paths)
+                revocations: revocations, denied: denied, paths: paths, before: before)
         }
     }
 
     /// A deny list that is not there yet denies nothing: `bailiwick token revoke` makes it. One that was there may not go.
-    private func readDenyList(_ section: Section, issuer id: String?) -> [UInt8]? {
+    private func readDenyList(_ section: Section, _ before: Issuer?) -> [UInt8]? {
         guard let path = section.string("deny_list") else { return nil }
         do throws(FileReader.Failure) {
             return try FileReader.read(path, isPrivate: false)
         } catch {
-            let hadDenied = id.flatMap { previous?.issuers[JSONString($0)]?.denied.isEmpty == false } ?? false
             switch error {
-            case .missing where !hadDenied: return []
+            case .missing where before?.denied.isEmpty ?? true: return []
             case .missing:
                 section.problem("deny_list", "\(path) is gone, and denied tokens until now: put it back, even if empty")
             case .unreadable, .readableByOthers: section.problem("deny_list", "\(path) \(error.words)")
@@ -66,7 +67,8 @@ extension SettingsLoader {
 
     private func issuer(
         _ section: Section, id: String, codes: [Jurisdiction], keySet: [UInt8], hours: Int, prefixes: Bool,
-        instruments: [(name: String, data: DataClasses)]?, revocations: [UInt8]?, denied: [UInt8]?, paths: [String]
+        instruments: [(name: String, data: DataClasses)]?, revocations: [UInt8]?, denied: [UInt8]?, paths: [String],
+        before: Issuer?
     ) -> LoadedIssuer? {
         let keys: KeySet
         do throws(KeySetError) { keys = try KeySet(parsing: keySet) } catch {
@@ -78,8 +80,8 @@ extension SettingsLoader {
             do throws(RevocationListError) {
                 list = try RevocationList(
                     parsing: revocations, issuer: id, keys: keys,
-                    previousIssuedAtSeconds: previous?.issuers[JSONString(id)]?.revocations?.issuedAtSeconds)
-            } catch { section.problem("revocations", "\(error)") }
+                    previousIssuedAtSeconds: before?.revocations?.issuedAtSeconds)
+            } catch { section.problem("revocations", "\(id): \(error)") }
         }
         var deniedTokens: Set<JSONString> = []
         if let denied {

@@ -5,14 +5,14 @@ internal import Tokens
 
 extension Settings {
     /// Reads a settings file and every file that it names.
-    /// - Parameter previous: the snapshot in force; an issuer's revocation list may not be older than the one it has.
+    /// - Parameter previous: the snapshot in force; an issuer's revocation list may not be older than the one it has, and
+    ///   a deny list that denied may not be gone. A start is held against what the log was last served under.
     package static func load(path: String, previous: Settings? = nil) throws(SettingsError) -> Settings {
         let problems = Problems()
         let table = try table(path)
         let settings = SettingsLoader(
             root: Section(table, path: "", problems: problems), problems: problems, previous: previous
         ).load()
-        if previous == nil { settings?.holdRevocationsAgainstLastPolicy(problems) }
         guard problems.all.isEmpty, let settings else { throw SettingsError(file: path, problems: problems.all) }
         return settings
     }
@@ -49,9 +49,11 @@ struct SettingsLoader {
         let gateway = readGateway(places)
         let tls = readTLS()
         let stores = readStores(places, datacenters)
-        let issuers = readIssuers(Set(datacenters.map(\.place.jurisdiction)))
-        let principals = readPrincipals(places, Set(stores.map(\.bucket)))
         let log = readLog()
+        let issuers = readIssuers(
+            Set(datacenters.map(\.place.jurisdiction)),
+            previous?.issuers ?? log.flatMap { LastPolicy.load(log: $0.directory)?.issuers })
+        let principals = readPrincipals(places, Set(stores.map(\.bucket)))
         root.finish()
         guard problems.all.isEmpty, let gateway, let tls, let log, let registry = IssuerRegistry(issuers.map(\.issuer))
         else { return nil }

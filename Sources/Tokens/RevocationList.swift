@@ -73,7 +73,7 @@ package enum RevocationListError: Error, Hashable, Sendable, CustomStringConvert
         case .otherIssuer: "the revocation list names another issuer in iss"
         case .claims: "the revocation list needs iat and exp as integers, and revoked as an array of token ids"
         case .wentBack(let now, let previous):
-            "the revocation list went back: iat \(now) is before \(previous), the list in force"
+            "the list went back: iat \(now) is before \(previous), the list in force; ask the issuer for its newest"
         }
     }
 }

@@ -202,6 +202,29 @@ import Testing
         #expect(throws: SettingsError.self) { try load(text) }
     }
 
+    /// A list that is lost while nothing runs is missed too: the log keeps what was denied.
+    @Test func aDenyListThatDeniedMayNotBeMissingAtAStart() throws {
+        let sandbox = try Sandbox("denied")
+        let text = try edited(world.folder("issuers/ie.denied"), sandbox("ie.denied"))
+            .replacingOccurrences(of: world.folder("log/dub1"), with: sandbox("log"))
+        func keep(_ settings: Settings) throws {
+            try sandbox.write(
+                "log/policy/\(String(repeating: "a", count: 64))", String(decoding: settings.policy, as: UTF8.self))
+        }
+        try keep(load(text))
+        #expect(throws: Never.self) { try load(text) }
+        try sandbox.write("ie.denied", "{\"iss\":\"https://authorizations.example.ie\",\"jti\":\"a\"}\n")
+        try keep(load(text))
+        #expect(throws: Never.self) { try load(text) }
+        try FileManager.default.removeItem(atPath: sandbox("ie.denied"))
+        let error = #expect(throws: SettingsError.self) { try load(text) }
+        #expect(error?.problems.map(\.key) == ["issuer[0].deny_list"])
+        #expect(error?.problems.first?.what.contains("put it back, even if empty") == true)
+        // Whoever means it says so by an empty file, or by settings without the list.
+        try sandbox.write("ie.denied", "")
+        #expect(throws: Never.self) { try load(text) }
+    }
+
     @Test func mappedAddressesAreTheirIPv4Ones() throws {
         let settings = try load(text)
         for address in ["127.0.10.7", "::ffff:127.0.10.7"] {
