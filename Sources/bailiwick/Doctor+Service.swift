@@ -51,14 +51,23 @@ extension Doctor {
             findings.warn("daemon", "none answers on \(path): systemctl start bailiwick")
             return false
         }
-        read(String(decoding: bytes, as: UTF8.self), &findings)
+        if !read(String(decoding: bytes, as: UTF8.self), &findings) {
+            findings.fail(
+                "daemon", "what answers on \(path) does not say how it is, as a daemon would: look at its journal")
+        }
         return true
     }
 
     /// The lines of `/ready`.
-    private func read(_ answer: String, _ findings: inout Diagnosis) {
-        var isWell = true
-        for line in answer.split(whereSeparator: \.isNewline).drop(while: { !$0.hasPrefix("log: ") }) {
+    /// - Returns: whether they say how the daemon is. One that is not ready says why.
+    private func read(_ answer: String, _ findings: inout Diagnosis) -> Bool {
+        let isReady = answer.hasPrefix("HTTP/1.1 200 ")
+        let lines = answer.split(whereSeparator: \.isNewline).drop { !$0.hasPrefix("log: ") }
+        guard !lines.isEmpty, isReady || (answer.hasPrefix("HTTP/1.1 503 ") && answer.contains(": NOT OK: ")) else {
+            return false
+        }
+        var isWell = isReady
+        for line in lines {
             guard let colon = line.firstIndex(of: ":") else { continue }
             let name = "daemon, \(line[..<colon])"
             let words = line[line.index(after: colon)...].drop { $0 == " " }
@@ -71,6 +80,7 @@ extension Doctor {
             }
         }
         if isWell { findings.ok("daemon", "runs, and is ready") }
+        return true
     }
 
     // MARK: - Ports

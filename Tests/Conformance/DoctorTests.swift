@@ -136,6 +136,36 @@ import Testing
         #expect(daemon.stop() == 0)
     }
 
+    /// Silence is no good news: a daemon that just died, or another program in its place, says nothing of a log.
+    @Test(arguments: [
+        "", "hello\n", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 404 Not Found\r\n\r\nlog: ok\n",
+        "HTTP/1.1 503 Service Unavailable\r\n\r\nlog: ok\n", "log: ok\n",
+    ])
+    func anAnswerThatIsNotOursIsNoGoodNews(answer: String) throws {
+        try world.folder.write(
+            "stranger.py",
+            """
+            import socket, sys, threading
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(sys.argv[1])
+            listener.listen()
+            def serve():
+                while True:
+                    connection, _ = listener.accept()
+                    connection.recv(4096)
+                    connection.sendall(sys.argv[2].encode())
+                    connection.close()
+            threading.Thread(target=serve, daemon=True).start()
+            print("listening", flush=True)
+            sys.stdin.read()
+            """)
+        let path = world.folder("run/dub1-gw1.sock")
+        try? FileManager.default.removeItem(atPath: path)
+        let stranger = try Client(["python3", world.folder("stranger.py"), path, answer])
+        _ = try stranger.read()
+        try expectFailure("daemon", path, "look at its journal")
+    }
+
     @Test func aWitnessThatIsNotReachedFailsWhereItIsRequired() throws {
         let witness = try world.bailiwick(
             "keys", "new", "--kind", "witness", "--name", "w", "--private", world.folder("keys/witness"))
