@@ -71,7 +71,8 @@ struct TokenIssue: ParsableCommand {
             if request == "-" {
                 print(String(decoding: builder.signingInput, as: UTF8.self), terminator: "")
             } else {
-                try KeyFiles.create(request, builder.signingInput, mode: 0o644)
+                // It names mailboxes, under an order that may not be disclosed.
+                try KeyFiles.create(request, builder.signingInput, mode: 0o600)
             }
             KeyFiles.tell(TokenSummary(claims).text)
             KeyFiles.tell(

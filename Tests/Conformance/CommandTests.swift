@@ -82,6 +82,9 @@ import Testing
                 "token", "issue", "--algorithm", "ES256", "--kid", "ie-2026", "--hours", "2", "--request", "order.tbs",
             ] + Self.order)
         #expect(requested.status == 0, "\(requested.errors)")
+        // It names mailboxes, under an order that may have to stay secret.
+        let attributes = try FileManager.default.attributesOfItem(atPath: world.folder("order.tbs"))
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
         _ = try run([
             "openssl", "dgst", "-sha256", "-sign", world.folder("keys/issuer-ie.pem"), "-out",
             world.folder("order.sig"),
