@@ -22,7 +22,7 @@ struct Expiries: Sendable {
         notBeforeSeconds = chain.map(\.notBeforeSeconds).max() ?? 0
         notAfterSeconds = chain.map(\.notAfterSeconds).min() ?? 0
         authorities = Expiry.certificates(settings.tls.clientAuthorities).map(\.notAfterSeconds)
-        revocationLists = settings.tls.revocationLists.map { Expiry.revocationList($0) }
+        revocationLists = settings.tls.revocationLists.map { Expiry.revocationLists($0) }
         issuerRevocations = settings.issuers.all.compactMap { issuer in
             issuer.revocations.map { (issuer.id, $0.expiresSeconds) }
         }

@@ -228,7 +228,8 @@ package final class Gateway: Sendable {
     private static func words(_ error: TLSConfigurationError, _ settings: Settings) -> String {
         func date(_ seconds: Int64) -> String { Timestamp(seconds: seconds).rfc3339 }
         switch error {
-        case .certificateUnreadable: return "tls.certificate: \(settings.tls.certificatePath) holds no PEM certificate"
+        case .certificateUnreadable:
+            return "tls.certificate: \(settings.tls.certificatePath) holds no PEM certificate, or a damaged one"
         case .privateKeyUnreadable: return "tls.private_key: no unencrypted PEM (PKCS#8) private key"
         case .keyDoesNotMatch: return "tls.private_key: does not match the certificate \(settings.tls.certificatePath)"
         case .certificateExpired(let seconds):
@@ -236,9 +237,9 @@ package final class Gateway: Sendable {
         case .certificateNotYetValid(let seconds):
             return
                 "tls.certificate: \(settings.tls.certificatePath) is not valid before \(date(seconds)); is the clock right?"
-        case .authoritiesUnreadable: return "tls.client_authorities: holds no PEM certificate"
+        case .authoritiesUnreadable: return "tls.client_authorities: holds no PEM certificate, or a damaged one"
         case .revocationListUnreadable(let index):
-            return "tls.revocation_lists[\(index)]: no PEM or DER certificate revocation list"
+            return "tls.revocation_lists[\(index)]: no revocation lists (PEM, or one in DER), or not these alone"
         case .openSSL(let call): return "tls: \(call) failed"
         }
     }

@@ -18,11 +18,13 @@ package enum Expiry {
         }
     }
 
-    /// When the next revocation list is due: past that, nobody whom this one covers is let in. nil for a list that does not say.
-    package static func revocationList(_ bytes: [UInt8]) -> Int64? {
-        guard let list = unsafe PEM.revocationList(bytes) else { return nil }
-        defer { unsafe X509_CRL_free(list) }
-        guard let next = unsafe X509_CRL_get0_nextUpdate(list) else { return nil }
-        return unsafe Certificate.seconds(next)
+    /// When the first of a file's revocation lists must be replaced: past that, nobody whom it covers is let in. nil where
+    /// none says.
+    package static func revocationLists(_ bytes: [UInt8]) -> Int64? {
+        PEM.revocationLists(bytes)
+            .compactMap { list in
+                guard let next = unsafe X509_CRL_get0_nextUpdate(list.pointer) else { return nil }
+                return unsafe Certificate.seconds(next)
+            }.min()
     }
 }

@@ -14,7 +14,8 @@ package struct TLSConfiguration: Sendable {
     package var privateKey: [UInt8]
     /// Whom the other side's certificate must descend from, PEM.
     package var authorities: [UInt8]
-    /// PEM or DER, one list each. Where there are any, every certificate of a chain must be covered by one.
+    /// A file each: PEM, as many lists as it holds, or one in DER. Where there are any, every certificate of a chain must be
+    /// covered by one.
     package var revocationLists: [[UInt8]]
     package var peerCertificates: PeerCertificates
     package var minimumVersion: Version

@@ -86,9 +86,10 @@ internal import OpenSSL
             if configuration.role == .server { unsafe SSL_CTX_add_client_CA(context, authority.pointer) }
         }
         for (index, bytes) in configuration.revocationLists.enumerated() {
-            guard let list = unsafe PEM.revocationList(bytes) else { throw .revocationListUnreadable(index: index) }
-            defer { unsafe X509_CRL_free(list) }
-            guard unsafe X509_STORE_add_crl(store, list) == 1 else { throw .revocationListUnreadable(index: index) }
+            let lists = PEM.revocationLists(bytes)
+            guard !lists.isEmpty, lists.allSatisfy({ unsafe X509_STORE_add_crl(store, $0.pointer) == 1 }) else {
+                throw .revocationListUnreadable(index: index)
+            }
         }
         if !configuration.revocationLists.isEmpty {
             unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL))

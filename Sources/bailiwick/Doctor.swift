@@ -58,7 +58,7 @@ struct Doctor {
                 "put its successor into tls.client_authorities", &findings)
         }
         for (index, list) in settings.tls.revocationLists.enumerated() {
-            guard let end = Expiry.revocationList(list) else { continue }
+            guard let end = Expiry.revocationLists(list) else { continue }
             judge(
                 "revocation list \(index + 1)", end, days: Self.listDays, isFatal: true,
                 "fetch the authority's new list and reload: past its end the clients that it covers are refused",
@@ -98,15 +98,16 @@ struct Doctor {
 
     private static func words(_ error: TLSConfigurationError) -> String {
         switch error {
-        case .certificateUnreadable: "tls.certificate holds no PEM certificate"
+        case .certificateUnreadable: "tls.certificate holds no PEM certificate, or a damaged one"
         case .privateKeyUnreadable: "tls.private_key holds no unencrypted PEM (PKCS#8) private key"
         case .keyDoesNotMatch: "tls.private_key does not match tls.certificate: put in place what was issued together"
         case .certificateExpired(let end):
             "ended on \(Timestamp(seconds: end).rfc3339.prefix(10)): renew it and reload"
         case .certificateNotYetValid(let begin):
             "is not valid before \(Timestamp(seconds: begin).rfc3339.prefix(10)): is the clock right?"
-        case .authoritiesUnreadable: "tls.client_authorities holds no PEM certificate"
-        case .revocationListUnreadable(let index): "tls.revocation_lists[\(index)] is no certificate revocation list"
+        case .authoritiesUnreadable: "tls.client_authorities holds no PEM certificate, or a damaged one"
+        case .revocationListUnreadable(let index):
+            "tls.revocation_lists[\(index)] holds no revocation lists (PEM, or one in DER), or not these alone"
         case .openSSL(let call): "\(call) failed"
         }
     }

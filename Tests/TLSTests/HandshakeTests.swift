@@ -62,6 +62,63 @@ import Testing
     }
 
     @Test func aStaleRevocationListFailsClosed() throws {
+        let stale = try list(of: "clients-ca", from: "20200101000000Z", to: "20200102000000Z")
+        let pair = try Pair(server: PKI.server { $0.revocationLists = [stale] })
+        try pair.settle()
+        #expect(pair.server.recorder.failed.map(\.cause) == ["revocation-list-expired"])
+    }
+
+    /// A file may hold the lists of several authorities, in any order.
+    @Test func everyRevocationListOfAFileCounts() throws {
+        let other = try list(of: "servers-ca", from: "20200101000000Z", to: "20990102000000Z")
+        let file = Array("A text, as of `openssl crl -text`\n".utf8) + other + (try PKI.bytes("clients-revoked.crl"))
+        for (name, causes) in [("dub1-revoked", ["certificate-revoked"]), ("dub1-support", [])] {
+            let pair = try Pair(client: PKI.client(name), server: PKI.server { $0.revocationLists = [file] })
+            try pair.settle()
+            #expect(pair.server.recorder.failed.map(\.cause) == causes)
+            #expect(pair.server.recorder.completed.count == (causes.isEmpty ? 1 : 0))
+        }
+        let ends = try [other, PKI.bytes("clients-revoked.crl")].map { Expiry.revocationLists($0) ?? 0 }
+        #expect(Expiry.revocationLists(file) == ends.min() && ends[1] < ends[0] && ends[1] > PKI.now)
+    }
+
+    /// What is not read could be the list that names somebody.
+    @Test func aFileWithAnythingBesideRevocationListsIsRefused() throws {
+        let list = try PKI.bytes("clients.crl")
+        let der = Array(try run(["openssl", "crl", "-in", try PKI.path("clients.crl"), "-outform", "DER"]).output)
+        func isGood(_ bytes: [UInt8]) throws -> Bool {
+            do throws(TLSConfigurationError) {
+                _ = try TLSContext(try! PKI.server { $0.revocationLists = [list, bytes] }, nowSeconds: PKI.now)
+                return true
+            } catch {
+                #expect(error == .revocationListUnreadable(index: 1))
+                return false
+            }
+        }
+        #expect(try isGood(list + list + Array("\r\n \n".utf8)) && isGood(der))
+        for rest in [
+            try PKI.bytes("clients-ca.crt"), Array(list.dropLast(40)), Array(list.dropFirst()), der, Array("x".utf8),
+            [0],
+        ] {
+            #expect(try !isGood(list + rest) && !isGood(list + rest + list) && !isGood(der + rest))
+        }
+        let text = String(decoding: list, as: UTF8.self)
+        for (old, new) in [
+            ("-----BEGIN", " -----BEGIN"), ("-----BEGIN", "----BEGIN"), ("\nM", "\n*"), (" CRL", " LIST"),
+        ] {
+            #expect(try !isGood(list + Array(text.replacing(old, with: new).utf8) + list), "\(new)")
+        }
+    }
+
+    @Test func aBundleWithADamagedAuthorityIsRefused() throws {
+        let whole = try PKI.bytes("clients-ca.crt")
+        #expect(throws: TLSConfigurationError.authoritiesUnreadable) {
+            try TLSContext(PKI.server { $0.authorities = whole + whole.dropLast(40) }, nowSeconds: PKI.now)
+        }
+    }
+
+    /// A list that revokes nobody.
+    private func list(of authority: String, from: String, to: String) throws -> [UInt8] {
         let folder = try Sandbox("crl")
         let pki = try PKI.folder.get().path
         try folder.write(
@@ -71,20 +128,17 @@ import Testing
             default_ca = a
             [a]
             database = \(folder("index"))
-            certificate = \(pki)/clients-ca.crt
-            private_key = \(pki)/clients-ca.key
+            certificate = \(pki)/\(authority).crt
+            private_key = \(pki)/\(authority).key
             default_md = sha256
             """)
         try folder.write("index", "")
         let made = try run([
-            "openssl", "ca", "-config", folder("ca.conf"), "-gencrl", "-crl_lastupdate", "20200101000000Z",
-            "-crl_nextupdate", "20200102000000Z", "-out", folder("stale.crl"),
+            "openssl", "ca", "-config", folder("ca.conf"), "-gencrl", "-crl_lastupdate", from, "-crl_nextupdate", to,
+            "-out", folder("made.crl"),
         ])
         #expect(made.status == 0, "\(made.errors)")
-        let stale = Array(folder.read("stale.crl").utf8)
-        let pair = try Pair(server: PKI.server { $0.revocationLists = [stale] })
-        try pair.settle()
-        #expect(pair.server.recorder.failed.map(\.cause) == ["revocation-list-expired"])
+        return Array(folder.read("made.crl").utf8)
     }
 
     // MARK: - What is no handshake
