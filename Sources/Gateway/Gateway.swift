@@ -16,6 +16,10 @@ package final class Gateway: Sendable {
         var reloads = ReloadRecord()
         var listeners: [Listener] = []
         var isStopping = false
+        /// What still works on the file pool is to end with the piece in hand.
+        var isEnding = false
+        /// Operators' calls that change or scan a store, and are not answered yet.
+        var operatorsCalls = 0
     }
 
     /// One loop, for operators, witnesses and what comes up now and then.
@@ -150,7 +154,11 @@ package final class Gateway: Sendable {
             preconditionFailure("a TLS context that was made before cannot be made: \(error)")
         }
         heartbeat = Heartbeat(loops: workers.map(\.eventLoop), pool: pool, log: log)
-        LongWork.listen { [heartbeat] in heartbeat.passed() }
+        LongWork.listen { [weak self] in
+            guard let self else { return true }
+            heartbeat.passed()
+            return !state.withLock { $0.isEnding }
+        }
         scheduleAggregates()
         condition.look(service)
         scheduleLooks()
@@ -260,7 +268,8 @@ package final class Gateway: Sendable {
 
     // MARK: - Stop
 
-    /// Takes no new connection, finishes what is in hand within the bound, and closes the log over all that was answered.
+    /// Takes no new connection, ends scans, finishes what else is in hand within the bound, and closes the log over all that was
+    /// answered.
     /// - Parameter whileWaiting: called now and then until what is in hand is finished.
     package func stop(whileWaiting: () -> Void = {}) {
         let (listeners, seconds) = state.withLock { state in
@@ -274,6 +283,7 @@ package final class Gateway: Sendable {
             whileWaiting()
             sleepMilliseconds(10)
         }
+        state.withLock { $0.isEnding = true }
         for worker in workers { try? worker.eventLoop.submit { worker.value.abort() }.wait() }
         let name = state.withLock { $0.service.name }
         for event in shared.aggregates.takeEvents(name) { shared.log.record(event) }
@@ -285,7 +295,8 @@ package final class Gateway: Sendable {
     }
 
     private var isIdle: Bool {
-        workers.allSatisfy { worker in (try? worker.eventLoop.submit { worker.value.isIdle }.wait()) ?? true }
+        state.withLock { $0.operatorsCalls == 0 }
+            && workers.allSatisfy { worker in (try? worker.eventLoop.submit { worker.value.isIdle }.wait()) ?? true }
     }
 
     // MARK: - Seen
@@ -304,6 +315,15 @@ package final class Gateway: Sendable {
     var currentVersion: String { version }
     var currentService: Service { state.withLock { $0.service } }
     var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// An operators' call that a stop waits for, until it is answered by what this gives.
+    func waitingFor<Answer>(_ done: @escaping @Sendable (Answer) -> Void) -> @Sendable (Answer) -> Void {
+        state.withLock { $0.operatorsCalls += 1 }
+        return { [self] answer in
+            done(answer)
+            state.withLock { $0.operatorsCalls -= 1 }
+        }
+    }
 
     /// All loops' counters together.
     func counters(on loop: any EventLoop, _ done: @escaping @Sendable (Counters) -> Void) {

@@ -29,8 +29,9 @@ final class OperatorsDesk: Sendable {
         case (.get, _) where path.hasPrefix("/log/"):
             if may(.readLog) { log(String(path.dropFirst(5)), head, on: loop, done) } else { done(refused) }
         case (.post, "/tags/reseal"):
-            if may(.resealTag) { reseal(body, principal, on: loop, done) } else { done(refused) }
-        case (.post, "/tags/scan"): if may(.scanTags) { scan(body, principal, on: loop, done) } else { done(refused) }
+            if may(.resealTag) { reseal(body, principal, on: loop, gateway.waitingFor(done)) } else { done(refused) }
+        case (.post, "/tags/scan"):
+            if may(.scanTags) { scan(body, principal, on: loop, gateway.waitingFor(done)) } else { done(refused) }
         default:
             done(
                 .text(
@@ -163,15 +164,16 @@ final class OperatorsDesk: Sendable {
             return true
         }
         let options = ScanOptions(
-            readsContent: readsContent, adopts: adopts ? adopt : nil, renews: renews, finding: { findings.add($0) })
+            readsContent: readsContent, adopts: adopts ? adopt : nil, renews: renews, finding: { findings.add($0) },
+            isWanted: { [gateway] in !gateway.isStopping })
         store.store.scan(options, on: loop) { result in
             switch result {
             case .success(let summary):
-                let list = findings.text
-                done(
-                    .text(
-                        summary.problems == 0 ? 200 : 409,
-                        list + "\(summary)\n"))
+                guard summary.isComplete else {
+                    let words = "cut short, since the gateway stops: scan again once it runs"
+                    return done(.text(503, findings.text + "\(summary)\n\(words)\n"))
+                }
+                done(.text(summary.problems == 0 ? 200 : 409, findings.text + "\(summary)\n"))
             case .failure(let error): done(.text(500, "\(error)\n"))
             }
         }

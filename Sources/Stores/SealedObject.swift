@@ -59,10 +59,11 @@ struct ContentDigests: ~Copyable {
     /// The digests of all that was added; ready for the next content.
     mutating func finish() -> (md5: [UInt8], sha256: SHA256Digest) { (md5.finish(), sha256.finishSHA256()) }
 
-    /// Reads a whole file. Throws `contentDamaged` when it ends before `size`.
-    static func of(_ file: borrowing FileDescriptor, size: Int64) throws(StoreError) -> (
-        md5: [UInt8], sha256: SHA256Digest
-    ) {
+    /// Reads a whole file, piece by piece. Throws `contentDamaged` when it ends before `size`, `closing` when nobody wants it
+    /// any more.
+    static func of(
+        _ file: borrowing FileDescriptor, size: Int64, while isWanted: () -> Bool = { true }
+    ) throws(StoreError) -> (md5: [UInt8], sha256: SHA256Digest) {
         var digests = ContentDigests()
         var buffer = ByteBuffer()
         var position: Int64 = 0
@@ -76,7 +77,8 @@ struct ContentDigests: ~Copyable {
             guard read == wanted else { throw .contentDamaged }
             digests.update(buffer)
             position += Int64(read)
-            LongWork.goesOn()
+            try LongWork.goesOn()
+            guard isWanted() else { throw .closing }
         }
         return digests.finish()
     }

@@ -190,18 +190,18 @@ package struct ScanOptions: Sendable {
     package var renews: Bool
     /// Called for everything that is wrong, on a thread of the pool.
     package var finding: @Sendable (ScanFinding) -> Void
-    /// Called now and then with the count of objects so far; false ends the scan.
-    package var progress: @Sendable (Int) -> Bool
+    /// Asked before each object and each piece of one, on a thread of the pool; false ends the scan.
+    package var isWanted: @Sendable () -> Bool
 
     package init(
         readsContent: Bool = false, adopts: (@Sendable (ObjectKey) -> Bool)? = nil, renews: Bool = false,
-        finding: @escaping @Sendable (ScanFinding) -> Void, progress: @escaping @Sendable (Int) -> Bool = { _ in true }
+        finding: @escaping @Sendable (ScanFinding) -> Void, isWanted: @escaping @Sendable () -> Bool = { true }
     ) {
         self.readsContent = readsContent
         self.adopts = adopts
         self.renews = renews
         self.finding = finding
-        self.progress = progress
+        self.isWanted = isWanted
     }
 }
 
@@ -214,7 +214,7 @@ package struct ScanSummary: Hashable, Sendable {
     /// Findings that make the scan fail; what was adopted is none, nor is what is misplaced.
     package var problems = 0
     package var misplaced = 0
-    /// `progress` ended it early.
+    /// Nobody wanted it any more before it had seen all.
     package var isComplete = true
 
     package init() {}

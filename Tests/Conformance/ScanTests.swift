@@ -9,12 +9,15 @@ import Testing
     init() throws { world = try World() }
 
     private func throughDaemon(_ arguments: String...) throws -> CommandResult {
-        try run(
-            [
-                "\(products)/bailiwick", "tags", "scan", "mail-dub1", "--operators",
-                "https://127.0.0.1:\(world.dublin + 1)", "--certificate", world.folder("pki/dub1-operator.crt"),
-                "--key", world.folder("pki/dub1-operator.key"), "--authorities", world.folder("pki/servers-ca.crt"),
-            ] + arguments)
+        try run(self.arguments(of: arguments))
+    }
+
+    private func arguments(of others: [String]) -> [String] {
+        [
+            "\(products)/bailiwick", "tags", "scan", "mail-dub1", "--operators",
+            "https://127.0.0.1:\(world.dublin + 1)", "--certificate", world.folder("pki/dub1-operator.crt"),
+            "--key", world.folder("pki/dub1-operator.key"), "--authorities", world.folder("pki/servers-ca.crt"),
+        ] + others
     }
 
     private func whileStopped(_ arguments: String...) throws -> CommandResult {
@@ -87,6 +90,41 @@ import Testing
         let key = world.folder.read("keys/log-dub1.vkey").trimmingCharacters(in: .whitespacesAndNewlines)
         #expect(try world.bailiwick("log", "verify", world.folder("log/dub1"), "--key", key).status == 0)
         #expect(try world.bailiwick("log", "audit", world.folder("log/dub1"), "--key", key).status == 0)
+    }
+
+    /// A scan may take hours; a stop does not wait for it, and who asked hears that it saw only a part.
+    @Test func aStopCutsAScanShort() throws {
+        try world.edit("dub1-gw1") {
+            $0 = $0.replacingOccurrences(
+                of: "driver = \"directory\"", with: "driver = \"directory\"\nuntagged = \"adopt\"")
+        }
+        let objects = 40_000
+        let store = world.folder("store/dub1/alice")
+        let planted = try run([
+            "python3", "-c",
+            "import os,sys\nos.mkdir(sys.argv[1])\nfor n in range(\(objects)): open(f'{sys.argv[1]}/{n}', 'w').close()",
+            store,
+        ])
+        #expect(planted.status == 0, "\(planted.errors)")
+        let daemon = try world.start("dub1-gw1")
+        let scan = Process()
+        let output = Pipe()
+        scan.executableURL = URL(fileURLWithPath: "\(products)/bailiwick")
+        scan.arguments = Array(arguments(of: []).dropFirst())
+        scan.standardOutput = output
+        try scan.run()
+        // Adoptions are events of the log: it is under way.
+        func entries() -> Int {
+            world.folder.read("log/dub1/checkpoint").split(separator: "\n").dropFirst().first.flatMap { Int($0) } ?? 0
+        }
+        while entries() < 50, scan.isRunning { usleep(10_000) }
+        let began = Date()
+        #expect(daemon.stop() == 0)
+        #expect(Date().timeIntervalSince(began) < 10)
+        scan.waitUntilExit()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        #expect(text.contains("adopted") && text.contains("cut short"), "\(text)")
+        #expect(!text.contains("\(objects) objects") && scan.terminationStatus != 0)
     }
 
     @Test func aBucketThatIsNoneIsToldWithThoseThatAre() throws {

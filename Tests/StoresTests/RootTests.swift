@@ -181,18 +181,28 @@ import Testing
         #expect(try store.get(key("planted")) == bytes("content"))
     }
 
-    @Test func aScanCanBeEnded() throws {
+    @Test(arguments: [0, 1, 7]) func aScanEndsBeforeTheNextObjectOnceNobodyWantsIt(objects: Int) throws {
         let store = try TestStore()
-        for number in 0..<600 { try store.plant(key("m/\(number)"), []) }
-        let counts = Collected<Int>()
+        for number in 0..<20 { try store.plant(key("m/\(number)"), []) }
+        let seen = Collected<ScanFinding>()
+        let options = ScanOptions(finding: { seen.append($0) }, isWanted: { seen.values.count < objects })
+        let summary: ScanSummary = try store.wait { loop, done in store.store.scan(options, on: loop, done) }
+        #expect(!summary.isComplete && summary.objects == objects && seen.values.count == objects)
+    }
+
+    /// A large object is read in pieces: what it had so far is no finding.
+    @Test func aScanEndsWithinAnObject() throws {
+        let store = try TestStore()
+        try store.put(key("m/large"), [UInt8](repeating: 7, count: 3 * StoreLimits.hashChunkBytes))
+        let asked = Collected<Bool>()
         let options = ScanOptions(
-            finding: { _ in },
-            progress: {
-                counts.append($0)
-                return false
+            readsContent: true, finding: { Issue.record("\($0)") },
+            isWanted: {
+                asked.append(true)
+                return asked.values.count < 4
             })
         let summary: ScanSummary = try store.wait { loop, done in store.store.scan(options, on: loop, done) }
-        #expect(!summary.isComplete && summary.objects == 256 && counts.values == [256])
+        #expect(!summary.isComplete && summary.problems == 0 && asked.values.count == 4)
     }
 
     /// Objects that come and go under a scan are no findings, and no reason to end.

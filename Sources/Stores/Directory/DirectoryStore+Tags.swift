@@ -146,7 +146,8 @@ extension DirectoryStore {
                 find(.misplaced(residency.place))
             }
             guard options.readsContent, let digest = file.sealed?.tag.contentDigest else { return sideFileName }
-            if try ContentDigests.of(file.descriptor, size: file.status.size).sha256 != digest {
+            let content = try ContentDigests.of(file.descriptor, size: file.status.size, while: options.isWanted)
+            if content.sha256 != digest {
                 summary.problems += 1
                 find(.contentDamaged)
             }
@@ -217,6 +218,10 @@ private struct Scan {
     }
 
     private mutating func visit(_ path: [UInt8]) throws(StoreError) {
+        guard options.isWanted() else {
+            summary.isComplete = false
+            return
+        }
         let kind: FileStatus.Kind?
         do throws(SystemError) {
             let (parent, name) = EscapedPath.split(path)
@@ -238,19 +243,18 @@ private struct Scan {
     private mutating func inspect(_ key: ObjectKey) throws(StoreError) {
         do throws(StoreError) {
             if let name = try store.inspect(key, options, &summary) { unnamedSideFiles.remove(name) }
+            try LongWork.goesOn()
         } catch {
             switch error {
             case .system(_, let code): report(key.utf8, .unreadable(code: code))
             case .contentDamaged: report(key.utf8, .contentDamaged)
             case .absent: break
+            case .closing: summary.isComplete = false
             case .permit, .untagged, .tagInvalid, .exists, .preconditionFailed, .sizeMismatch, .md5Mismatch,
-                .sha256Mismatch, .metadataTooLarge, .sealKeyMissing, .obstructed, .contended, .full, .closing,
-                .outOfTurn:
+                .sha256Mismatch, .metadataTooLarge, .sealKeyMissing, .obstructed, .contended, .full, .outOfTurn:
                 throw error
             }
         }
-        LongWork.goesOn()
-        if summary.objects % 256 == 0, !options.progress(summary.objects) { summary.isComplete = false }
     }
 
     private mutating func report(_ name: [UInt8], _ problem: ScanFinding.Problem) {
