@@ -16,6 +16,9 @@ struct ForeignWrites {
     /// Answers in a minute after which foreign writes are suspended.
     private static let overwritesPerMinute = 10
 
+    /// How long after its decision an entry's time may be, where entries of other loops went first.
+    private static let movedSecondsMax: Int64 = 5
+
     /// What came before this time was pruned, and nothing since then forgot it.
     private var prunedBefore: Timestamp?
     /// A request is over so long after its decision.
@@ -30,9 +33,12 @@ struct ForeignWrites {
     /// An answer is counted when its entry is queued, by the time that it was decided at: the entry's, or one shortly before it.
     func suspension(at entry: DecisionEntry) -> [Bool] {
         let minute = entry.time.seconds / 60
-        if let prunedBefore, prunedBefore.seconds / 60 == minute { return [false, true] }
+        // Of the minute before it may have been decided, and some of the overwrites before it as well.
+        let earliest = (entry.time.seconds - Self.movedSecondsMax) / 60
+        if let prunedBefore, (earliest...minute).contains(prunedBefore.seconds / 60) { return [false, true] }
         guard let principal = entry.principal, let minutes = overwrites[principal] else { return [false] }
-        return minutes.count(where: { $0 == minute }) >= Self.overwritesPerMinute ? [true, false] : [false]
+        if minutes.count(where: { $0 == minute }) >= Self.overwritesPerMinute { return [true, false] }
+        return minutes.count(where: { $0 >= earliest }) >= Self.overwritesPerMinute ? [false, true] : [false]
     }
 
     /// Is the entry the second decision of a delivery that another writer came before? The first one is withdrawn then.
@@ -66,7 +72,7 @@ struct ForeignWrites {
         case .foreignOverwrite:
             if let principal = entry.principal {
                 let minute = entry.time.seconds / 60
-                overwrites[principal, default: []].removeAll { $0 < minute }
+                overwrites[principal, default: []].removeAll { $0 < minute - 1 }
                 overwrites[principal, default: []].append(minute)
             }
             guard explains(entry), var first = deliveries[entry.request] else { return }

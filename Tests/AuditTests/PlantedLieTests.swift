@@ -352,10 +352,7 @@ import Tokens
         write.object = .tagged(ResidencyFacts(place: Bureau.dub1, receivedSeconds: 5))
         write.seconds = Bureau.now + 720
         for _ in 0..<count { log.append(Self.bureau.entry(write)) }
-        var suspended = Self.bureau.entry(write)
-        (suspended.reason, suspended.size, suspended.etag) = (.overloaded, nil, nil)
-        (suspended.datacenter, suspended.jurisdiction, suspended.receivedSeconds) = (nil, nil, nil)
-        log.append(suspended)
+        log.append(Self.suspended(write))
         try log.write()
         if count == 10 {
             #expect(try log.audit(keys: true).inPart == 0)
@@ -363,6 +360,37 @@ import Tokens
             let fault = #expect(throws: AuditFault.self) { try log.audit(keys: true) }
             #expect(fault?.index == UInt64(log.lines.count - 1))
         }
+    }
+
+    /// The entry of a suspended write may bear a time some seconds after its decision, and so the next minute's; and so may
+    /// those of the overwrites before it.
+    @Test(arguments: [(10, 0, 4, true), (6, 4, 4, true), (9, 0, 4, false), (6, 3, 4, false), (10, 0, 5, false)])
+    func aSuspensionMayCrossAMinutesEnd(before: Int, after: Int, second: Int64, follows: Bool) throws {
+        let log = try Log(Self.bureau, at: Self.place, Self.granted)
+        var write = Self.write
+        write.object = .tagged(ResidencyFacts(place: Bureau.dub1, receivedSeconds: 5))
+        let end = Bureau.now + 780
+        #expect(end % 60 == 0)
+        for (count, seconds) in [(before, end - 1), (after, end)] {
+            write.seconds = seconds
+            for _ in 0..<count { log.append(Self.bureau.entry(write)) }
+        }
+        write.seconds = end + second
+        log.append(Self.suspended(write))
+        try log.write()
+        if follows {
+            #expect(try log.audit(keys: true).doubts[.suspension] == 1)
+        } else {
+            let fault = #expect(throws: AuditFault.self) { try log.audit(keys: true) }
+            #expect(fault?.index == UInt64(log.lines.count - 1))
+        }
+    }
+
+    private static func suspended(_ write: Bureau.Request) -> DecisionEntry {
+        var entry = bureau.entry(write)
+        (entry.reason, entry.size, entry.etag) = (.overloaded, nil, nil)
+        (entry.datacenter, entry.jurisdiction, entry.receivedSeconds) = (nil, nil, nil)
+        return entry
     }
 
     /// The second decision of a delivery that another one came before follows only if the first was withdrawn.
