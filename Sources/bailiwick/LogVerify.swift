@@ -53,6 +53,10 @@ struct LogVerify: ParsableCommand {
         let verifiers = try key.map(LogArguments.verifier)
         let witnesses = try witness.map(LogArguments.witness)
         let earlier = try since.map { path in try LogArguments.checkpoint(path, verifiers) }
+        if let twice = earlier.first(where: { one in earlier.count { $0.origin == one.origin } > 1 }) {
+            throw ValidationError(
+                "--since: two checkpoints of \(twice.origin), and a log is held against one: verify once with each.")
+        }
         var isGood = true
         var used: Set<String> = []
         for folder in folders {

@@ -90,6 +90,16 @@ import Testing
         #expect(result.errors.contains("history was rewritten"))
     }
 
+    /// Of two checkpoints of one log the second would be the one that nobody looks at.
+    @Test func twoEarlierCheckpointsOfALogAreRefused() throws {
+        let log = try BuiltLog()
+        try log.grow(to: 300)
+        let since = log.path + "/checkpoint"
+        #expect(try log.tool("verify", log.path, "--key", log.vkey, "--since", since).status == 0)
+        let twice = try log.tool("verify", log.path, "--key", log.vkey, "--since", since, "--since", since)
+        #expect(twice.status == 64 && twice.errors.contains("two checkpoints of"), "\(twice.errors)")
+    }
+
     @Test func severalLogsAreVerifiedEachUnderItsKey() throws {
         let (dublin, virginia) = (try BuiltLog(), try BuiltLog(origin: "logs.example.org/iad1-gw1"))
         try dublin.grow(to: 600)
