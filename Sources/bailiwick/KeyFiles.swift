@@ -155,7 +155,7 @@ enum KeyFileError: Error, Hashable, CustomStringConvertible {
         }
     }
 
-    private static func text(_ code: Int32) -> String {
+    static func text(_ code: Int32) -> String {
         guard let text = unsafe strerror(code) else { return "error \(code)" }
         return unsafe String(cString: text)
     }

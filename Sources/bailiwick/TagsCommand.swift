@@ -60,14 +60,13 @@ struct TagsReseal: ParsableCommand {
     @OptionGroup var operators: OperatorsOptions
 
     func run() throws {
-        let answer = try operators.post(
+        try operators.post(
             "/tags/reseal",
             [
                 ("store", .string(JSONString(store))), ("key", .string(JSONString(objectKey))),
                 ("reason", .string(JSONString(reason))),
-            ])
-        print(answer.text, terminator: "")
-        if answer.status != 200 { throw ExitCode(1) }
+            ]
+        ).show()
     }
 }
 
@@ -75,7 +74,8 @@ struct TagsReseal: ParsableCommand {
 struct TagsScan: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scan",
-        abstract: "Checks every tag of a store; exit status 1 with a list when something is wrong.",
+        abstract:
+            "Checks every tag of a store; exit status 1 with a list when something is wrong, 69 without the daemon.",
         discussion: """
             Adopts what the store's settings let be adopted. With --content every object is read and its digest compared. Through the
             running daemon, or, with --config, while it is stopped: then its lock is held, and none can start meanwhile.
@@ -110,10 +110,9 @@ struct TagsScan: ParsableCommand {
             throw ValidationError(
                 "Missing --operators, --certificate, --key or --authorities; or --config while the daemon is stopped.")
         }
-        let answer = try OperatorsOptions(operators, certificate, key, authorities).post(
+        try OperatorsOptions(operators, certificate, key, authorities).post(
             "/tags/scan",
-            [("store", .string(JSONString(store))), ("content", .bool(content)), ("renew", .bool(renew))])
-        print(answer.text, terminator: "")
-        if answer.status != 200 { throw ExitCode(1) }
+            [("store", .string(JSONString(store))), ("content", .bool(content)), ("renew", .bool(renew))]
+        ).show()
     }
 }

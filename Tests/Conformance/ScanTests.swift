@@ -67,7 +67,9 @@ import Testing
         #expect(stopped.text == running.text)
         let without = try whileStopped()
         #expect(without.status == 1 && !without.text.contains("alice/1:"))
-        #expect(try throughDaemon().status != 0)
+        let unreached = try throughDaemon()
+        #expect(unreached.status == 69 && unreached.errors.hasPrefix("Cannot reach the daemon at https://127.0.0.1:"))
+        #expect(unreached.errors.contains("nothing listens there; is it running"), "\(unreached.errors)")
     }
 
     @Test func whatIsAdoptedWhileStoppedIsOnRecordBefore() throws {
@@ -90,6 +92,42 @@ import Testing
         let key = world.folder.read("keys/log-dub1.vkey").trimmingCharacters(in: .whitespacesAndNewlines)
         #expect(try world.bailiwick("log", "verify", world.folder("log/dub1"), "--key", key).status == 0)
         #expect(try world.bailiwick("log", "audit", world.folder("log/dub1"), "--key", key).status == 0)
+    }
+
+    /// One exit status for a daemon that is not reached, which is not the one for what is wrong in a store.
+    @Test func aDaemonThatIsNotReachedIsToldApart() throws {
+        try world.start("dub1-gw1")
+        let port = world.dublin + 1
+        func scan(_ url: String, _ certificate: String = "dub1-operator", authorities: String = "servers-ca") throws
+            -> CommandResult
+        {
+            try run([
+                "\(products)/bailiwick", "tags", "scan", "mail-dub1", "--operators", url, "--certificate",
+                world.folder("pki/\(certificate).crt"), "--key", world.folder("pki/\(certificate).key"),
+                "--authorities", world.folder("pki/\(authorities).crt"),
+            ])
+        }
+        for (result, says) in [
+            (try scan("https://host.invalid:\(port)"), "there is no such host"),
+            (
+                try scan("https://127.0.0.1:\(port)", authorities: "clients-ca"),
+                "its certificate is not one of --authorities"
+            ),
+            (
+                try scan("https://127.0.0.1:\(port)", "iad1-gw1"),
+                "does --certificate descend from its tls.client_authorities"
+            ),
+        ] {
+            #expect(result.status == 69 && result.errors.hasPrefix("Cannot reach the daemon at https://"), "\(result)")
+            #expect(result.errors.contains(says) && !result.errors.contains("Usage"), "\(result.errors)")
+        }
+        // Of 16 bits it would be the right one.
+        for wrong in [port + 65_536, 0, -1, 65_536] {
+            let result = try scan("https://127.0.0.1:\(wrong)")
+            #expect(result.status == 64 && result.errors.contains("the port 1 to 65535"), "\(result)")
+        }
+        let noOperator = try scan("https://127.0.0.1:\(port)", "dub1-auditor")
+        #expect(noOperator.status == 1 && noOperator.text.contains("no role"), "\(noOperator)")
     }
 
     /// A scan may take hours; a stop does not wait for it, and who asked hears that it saw only a part.
@@ -124,7 +162,7 @@ import Testing
         scan.waitUntilExit()
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         #expect(text.contains("adopted") && text.contains("cut short"), "\(text)")
-        #expect(!text.contains("\(objects) objects") && scan.terminationStatus != 0)
+        #expect(!text.contains("\(objects) objects") && scan.terminationStatus == 69)
     }
 
     @Test func aBucketThatIsNoneIsToldWithThoseThatAre() throws {
