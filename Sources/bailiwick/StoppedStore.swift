@@ -31,6 +31,9 @@ struct StoppedStore {
     /// Walks the store and prints what is wrong.
     /// - Returns: how many things are.
     func scan(readsContent: Bool, renews: Bool) throws -> Int {
+        // A log that no daemon has opened yet may have no folder.
+        let log = settings.log.directory
+        try DaemonsUser.become(ownerOf: KeyFiles.exists(log) ? log : store.path)
         let pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -43,10 +46,10 @@ struct StoppedStore {
         do throws(DirectoryStoreError) {
             directory = try DirectoryStore.open(path: store.path, configuration, pool: pool)
         } catch { throw ValidationError("\(store.bucket): \(error)") }
-        let log = try openLog(isNeeded: renews)
-        defer { log?.close() }
+        let opened = try openLog(isNeeded: renews)
+        defer { opened?.close() }
         let options = ScanOptions(
-            readsContent: readsContent, adopts: try adopts ? log.map { try adoption($0) } : nil, renews: renews,
+            readsContent: readsContent, adopts: try adopts ? opened.map { try adoption($0) } : nil, renews: renews,
             finding: { print($0) })
         let done = group.next().makePromise(of: ScanSummary.self)
         group.next().execute {

@@ -78,7 +78,8 @@ struct TagsScan: ParsableCommand {
             "Checks every tag of a store; exit status 1 with a list when something is wrong, 69 without the daemon.",
         discussion: """
             Adopts what the store's settings let be adopted. With --content every object is read and its digest compared. Through the
-            running daemon, or, with --config, while it is stopped: then its lock is held, and none can start meanwhile.
+            running daemon, or, with --config, while it is stopped: then its lock is held, and none can start meanwhile. Root reads the
+            keys and goes on as the user whom the log's folder belongs to, so that the daemon can write on there.
 
             With --renew no tag depends on another seal key than the first of its datacenter when the scan has ended without a finding:
             the others can go.

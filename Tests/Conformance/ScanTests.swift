@@ -165,6 +165,28 @@ import Testing
         #expect(!text.contains("\(objects) objects") && scan.terminationStatus == 69)
     }
 
+    /// What root made in the log's folder would close the log of a daemon that is another user.
+    @Test(.enabled(if: geteuid() == 0)) func aScanByRootLeavesNothingOfRoots() throws {
+        try world.edit("dub1-gw1") {
+            $0 = $0.replacingOccurrences(
+                of: "driver = \"directory\"", with: "driver = \"directory\"\nuntagged = \"adopt\"")
+        }
+        try world.folder.write("store/dub1/alice/stray", "hello")
+        let user: UInt32 = 65_534
+        #expect(try run(["chown", "-R", "\(user):\(user)", world.folder.path]).status == 0)
+        // Keys of systemd's credentials are root's alone.
+        #expect(try run(["chown", "-R", "0:0", world.folder("keys")]).status == 0)
+        for arguments in [["--renew"], []] {
+            let scan = try run(
+                ["\(products)/bailiwick", "tags", "scan", "mail-dub1", "--config", world.folder("dub1-gw1.toml")]
+                    + arguments)
+            #expect(scan.status == 0 && scan.text.contains("1 objects"), "\(scan)")
+        }
+        let others = try run(["find", world.folder("log"), world.folder("store"), "!", "-uid", "\(user)"])
+        #expect(others.status == 0 && others.text.isEmpty, "\(others.text)")
+        #expect(FileManager.default.fileExists(atPath: world.folder("log/dub1/checkpoint")))
+    }
+
     @Test func aBucketThatIsNoneIsToldWithThoseThatAre() throws {
         let result = try run([
             "\(products)/bailiwick", "tags", "scan", "mail-other", "--config", world.folder("dub1-gw1.toml"),
