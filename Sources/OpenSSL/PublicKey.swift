@@ -45,8 +45,8 @@ package final class PublicKey: Sendable {
         }
     }
 
-    /// An RSA signature is as long as the modulus (RFC 8017, sections 8.1.2 and 8.2.2, step 1): libcrypto takes one of PSS
-    /// without its leading zeros too, and one token would have two forms.
+    /// An RSA signature is as long as the modulus (RFC 8017, sections 8.1.2 and 8.2.2, step 1): libcrypto takes one of
+    /// PSS without its leading zeros too, and one token would have two forms.
     private func isOfFullLength(_ signature: [UInt8]) -> Bool {
         if case .rsa(let n, _) = members { signature.count == n.drop { $0 == 0 }.count } else { true }
     }

@@ -5,8 +5,8 @@ internal import Tokens
 
 extension Settings {
     /// Reads a settings file and every file that it names.
-    /// - Parameter previous: the snapshot in force; an issuer's revocation list may not be older than the one it has, and
-    ///   a deny list that denied may not be gone. A start is held against what the log was last served under.
+    /// - Parameter previous: the snapshot in force; an issuer's revocation list may not be older than the one it has,
+    ///   and a deny list that denied may not be gone. A start is held against what the log was last served under.
     package static func load(path: String, previous: Settings? = nil) throws(SettingsError) -> Settings {
         let problems = Problems()
         let table = try table(path)

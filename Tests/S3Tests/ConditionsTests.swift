@@ -55,7 +55,7 @@ import Testing
         #expect(try tags("\"\"") == [""])
     }
 
-    /// RFC 9110, section 13.1.5: a range of an object that was replaced meanwhile must not be taken for the rest of the old one.
+    /// RFC 9110, section 13.1.5: a range of an object that was replaced meanwhile is not the rest of the old one.
     @Test(arguments: ["\"e\"", "Sun, 06 Nov 1994 08:49:37 GMT", "x", ""])
     func aRangeUnderAConditionIsIgnored(condition: String) throws {
         let fields = [("Range", "bytes=5-"), ("If-Range", condition)]
