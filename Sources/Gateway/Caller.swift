@@ -5,7 +5,7 @@ internal import Settings
 internal import TLS
 
 /// Who is at the other end of a connection: an address, and what the certificate proved. Judged again whenever the settings change
-/// or the certificate's time runs out: a connection may live on, its authority may not.
+/// or a time runs out, of the certificate or of what it rests on: a connection may live on, its authority may not.
 struct Caller {
     enum Identity {
         case principal(Standing)
@@ -16,6 +16,8 @@ struct Caller {
     private var certificate: PeerCertificate?
     /// The snapshot that `identity` was judged by: its number, so that an idle connection keeps no old snapshot and none of its stores.
     private var judgedBy: UInt64?
+    /// Unix seconds at which a revocation list or a certificate above this one runs out.
+    private var judgedUntilSeconds = Int64.max
     private var identity = Identity.stranger
 
     init(address: Address) {
@@ -31,10 +33,13 @@ struct Caller {
     /// Who it is under these settings, now.
     mutating func authenticate(_ service: Service, _ tls: TLSContext, at time: Timestamp) -> Identity {
         guard let certificate else { return .stranger }
-        if judgedBy != service.generation {
+        if judgedBy != service.generation || time.seconds >= judgedUntilSeconds {
             judgedBy = service.generation
+            judgedUntilSeconds = tls.problemHolds(with: certificate, afterSeconds: time.seconds)
             identity = .stranger
-            if tls.problem(with: certificate) == nil, let principal = service.principal(of: certificate) {
+            if tls.problem(with: certificate, atSeconds: time.seconds) == nil,
+                let principal = service.principal(of: certificate)
+            {
                 identity = .principal(
                     Standing(principal, at: address, certificate: certificate.sha256, in: service))
             }

@@ -21,10 +21,6 @@ package enum Expiry {
     /// When the first of a file's revocation lists must be replaced: past that, nobody whom it covers is let in. nil where
     /// none says.
     package static func revocationLists(_ bytes: [UInt8]) -> Int64? {
-        PEM.revocationLists(bytes)
-            .compactMap { list in
-                guard let next = unsafe X509_CRL_get0_nextUpdate(list.pointer) else { return nil }
-                return unsafe Certificate.seconds(next)
-            }.min()
+        PEM.revocationLists(bytes).compactMap(\.endSeconds).min()
     }
 }

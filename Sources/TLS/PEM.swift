@@ -16,6 +16,12 @@ internal import COpenSSL
     init(_ pointer: OpaquePointer) { unsafe self.pointer = pointer }
 
     deinit { unsafe X509_CRL_free(pointer) }
+
+    /// When the next one is due, in unix seconds; nil where it does not say.
+    var endSeconds: Int64? {
+        guard let next = unsafe X509_CRL_get0_nextUpdate(pointer) else { return nil }
+        return unsafe Certificate.seconds(next)
+    }
 }
 
 /// Reads PEM (RFC 7468) out of memory.

@@ -14,12 +14,18 @@ package struct PeerCertificate: Sendable {
     /// The leaf's DER and those of the intermediates that came with it.
     let leaf: [UInt8]
     let intermediates: [[UInt8]]
+    let intermediateEndSeconds: [Int64]
 
     /// - Parameter certificate: borrowed.
     init?(_ certificate: OpaquePointer, intermediates: [[UInt8]]) {
         guard let leaf = unsafe Certificate.der(certificate) else { return nil }
         self.leaf = leaf
         self.intermediates = intermediates
+        intermediateEndSeconds = intermediates.compactMap { der in
+            guard let parsed = unsafe Certificate.parse(der: der) else { return nil }
+            defer { unsafe X509_free(parsed) }
+            return unsafe Certificate.seconds(X509_get0_notAfter(parsed))
+        }
         sha256 = SHA256Digest(hashing: leaf).bytes
         uris = unsafe Certificate.uris(certificate)
         commonName = unsafe Certificate.commonName(certificate)

@@ -14,6 +14,8 @@ internal import OpenSSL
     let plaintext: UnsafeMutableRawBufferPointer
     /// The own certificate's end of validity; nil for a client without one.
     package let notAfterSeconds: Int64?
+    /// When each of the authorities and revocation lists runs out.
+    private let trustEndSeconds: [Int64]
 
     /// - Parameter nowSeconds: unix seconds against which the own certificate is held.
     package init(_ configuration: TLSConfiguration, nowSeconds: Int64) throws(TLSConfigurationError) {
@@ -21,10 +23,11 @@ internal import OpenSSL
         let method = unsafe configuration.role == .server ? TLS_server_method() : TLS_client_method()
         guard let context = unsafe SSL_CTX_new(method) else { throw .openSSL("SSL_CTX_new") }
         let notAfter: Int64?
+        let trustEnds: [Int64]
         // Nothing of self is set before all has gone well: an init that throws with every property set runs deinit.
         do throws(TLSConfigurationError) {
             notAfter = try unsafe Self.loadIdentity(configuration, into: context, nowSeconds: nowSeconds)
-            try unsafe Self.loadTrust(configuration, into: context)
+            trustEnds = try unsafe Self.loadTrust(configuration, into: context)
             try unsafe Self.setOptions(configuration, on: context)
         } catch {
             unsafe SSL_CTX_free(context)
@@ -34,6 +37,7 @@ internal import OpenSSL
         unsafe plaintext = .allocate(byteCount: TLSLimits.receiveBytesMax, alignment: 64)
         self.configuration = configuration
         notAfterSeconds = notAfter
+        trustEndSeconds = trustEnds
         if configuration.role == .server {
             unsafe SSL_CTX_set_session_ticket_cb(
                 pointer, generateTicket, decryptTicket, Unmanaged.passUnretained(self).toOpaque())
@@ -76,12 +80,14 @@ internal import OpenSSL
 
     private static func loadTrust(
         _ configuration: TLSConfiguration, into context: OpaquePointer
-    ) throws(TLSConfigurationError) {
-        guard configuration.role == .client || configuration.peerCertificates != .none else { return }
+    ) throws(TLSConfigurationError) -> [Int64] {
+        guard configuration.role == .client || configuration.peerCertificates != .none else { return [] }
         guard let store = unsafe SSL_CTX_get_cert_store(context) else { throw .openSSL("SSL_CTX_get_cert_store") }
         let authorities = PEM.certificates(configuration.authorities)
         guard !authorities.isEmpty else { throw .authoritiesUnreadable }
+        var ends: [Int64?] = []
         for authority in authorities {
+            unsafe ends.append(Certificate.seconds(X509_get0_notAfter(authority.pointer)))
             guard unsafe X509_STORE_add_cert(store, authority.pointer) == 1 else { throw .authoritiesUnreadable }
             if configuration.role == .server { unsafe SSL_CTX_add_client_CA(context, authority.pointer) }
         }
@@ -90,10 +96,12 @@ internal import OpenSSL
             guard !lists.isEmpty, lists.allSatisfy({ unsafe X509_STORE_add_crl(store, $0.pointer) == 1 }) else {
                 throw .revocationListUnreadable(index: index)
             }
+            ends.append(contentsOf: lists.map(\.endSeconds))
         }
         if !configuration.revocationLists.isEmpty {
             unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL))
         }
+        return ends.compactMap { $0 }
     }
 
     private static func setOptions(
@@ -141,7 +149,8 @@ internal import OpenSSL
     // MARK: - Holding a certificate against these settings
 
     /// Does this certificate still descend from the authorities, unexpired and unrevoked, at this moment? nil when it does.
-    package func problem(with peer: PeerCertificate) -> TLSError? {
+    /// - Parameter seconds: unix seconds of the moment; the machine's clock when not given.
+    package func problem(with peer: PeerCertificate, atSeconds seconds: Int64? = nil) -> TLSError? {
         ERR_clear_error()
         defer { ERR_clear_error() }
         guard let store = unsafe SSL_CTX_get_cert_store(pointer), let leaf = unsafe Certificate.parse(der: peer.leaf),
@@ -161,8 +170,15 @@ internal import OpenSSL
             return .untrustedCertificate(reason: "X509_STORE_CTX_init")
         }
         unsafe X509_STORE_CTX_set_default(context, configuration.role == .server ? "ssl_client" : "ssl_server")
+        if let seconds { unsafe X509_STORE_CTX_set_time(context, 0, time_t(seconds)) }
         if unsafe X509_verify_cert(context) == 1 { return nil }
         return Self.error(verifying: unsafe Int(X509_STORE_CTX_get_error(context)))
+    }
+
+    /// Until when, in unix seconds, time alone changes nothing of what is wrong with this certificate, its own validity aside:
+    /// the next end of a revocation list, of an authority or of an intermediate of its chain.
+    package func problemHolds(with peer: PeerCertificate, afterSeconds seconds: Int64) -> Int64 {
+        (trustEndSeconds + peer.intermediateEndSeconds).filter { $0 > seconds }.min() ?? .max
     }
 
     /// What a verification's result says.

@@ -106,6 +106,40 @@ import Testing
         #expect(throws: TestFailure.self) { try world.curl("dub1-support", from: "127.0.10.5", "/mail-dub1/alice/1") }
     }
 
+    /// Nobody is let in under a list that ran out, and who is in already is nobody either.
+    @Test func aRevocationListThatRunsOutEndsALivingConnectionsAuthority() throws {
+        let world = try World()
+        let pki = world.folder("pki")
+        let end = Date().addingTimeInterval(8)
+        try world.folder.write(
+            "ca.conf",
+            """
+            [ca]
+            default_ca = a
+            [a]
+            database = \(world.folder("ca.index"))
+            certificate = \(pki)/clients-ca.crt
+            private_key = \(pki)/clients-ca.key
+            default_md = sha256
+            """)
+        try world.folder.write("ca.index", "")
+        let digits = ISO8601DateFormatter().string(from: end).filter { $0.isNumber || $0 == "Z" }
+        let made = try run([
+            "openssl", "ca", "-config", world.folder("ca.conf"), "-gencrl", "-crl_lastupdate", "20250101000000Z",
+            "-crl_nextupdate", digits, "-out", "\(pki)/clients.crl",
+        ])
+        #expect(made.status == 0, "\(made.errors)")
+        try world.start("dub1-gw1")
+        let client = try Client([
+            "python3", "\(repository)/Tests/Conformance/session.py", world.folder.path, "\(world.dublin)",
+            "dub1-mailserver", "127.0.10.5",
+        ])
+        #expect(try client.ask("GET").hasPrefix("404"))
+        while Date() < end.addingTimeInterval(1) { usleep(50_000) }
+        #expect(try client.ask("GET") == "403 unauthenticated")
+        client.end()
+    }
+
     @Test func aStopFinishesWhatIsInHandWithinItsBound() throws {
         let world = try World()
         try world.edit("dub1-gw1") {

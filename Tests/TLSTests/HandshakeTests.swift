@@ -82,6 +82,29 @@ import Testing
         #expect(Expiry.revocationLists(file) == ends.min() && ends[1] < ends[0] && ends[1] > PKI.now)
     }
 
+    /// On a connection that lives on, too: whoever has it is told when to look again.
+    @Test func whenTimeAloneMakesAProblemIsKnown() throws {
+        let list = try list(of: "clients-ca", from: "20200101000000Z", to: "20990102000000Z")
+        let context = try TLSContext(
+            PKI.server { $0.revocationLists = [try PKI.bytes("clients.crl"), list] }, nowSeconds: PKI.now)
+        let pair = try Pair()
+        try pair.settle()
+        let peer = try #require(pair.server.recorder.completed.first?.peer)
+        let ends =
+            try [PKI.bytes("clients.crl"), list].compactMap { Expiry.revocationLists($0) }
+            + Expiry.certificates(PKI.bytes("clients-ca.crt")).map(\.notAfterSeconds)
+        var now = PKI.now
+        for end in ends.sorted() {
+            #expect(context.problemHolds(with: peer, afterSeconds: now) == end)
+            now = end
+        }
+        #expect(context.problemHolds(with: peer, afterSeconds: now) == .max)
+        let alone = try TLSContext(
+            PKI.server { $0.revocationLists = [try PKI.bytes("clients.crl")] }, nowSeconds: PKI.now)
+        #expect(alone.problem(with: peer, atSeconds: ends[0] - 1) == nil)
+        #expect(alone.problem(with: peer, atSeconds: ends[0]) == .revocationListExpired)
+    }
+
     /// What is not read could be the list that names somebody.
     @Test func aFileWithAnythingBesideRevocationListsIsRefused() throws {
         let list = try PKI.bytes("clients.crl")
