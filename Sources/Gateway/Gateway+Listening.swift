@@ -23,7 +23,7 @@ extension Gateway {
                 switch item.purpose {
                 case .s3: listener = try listen(item)
                 case .operators:
-                    listener = try listen(item, autoRead: false) { [operators, shared] channel in
+                    listener = try listen(item) { [operators, shared] channel in
                         guard shared.operatorsConnections.enter() else { throw ChannelError.operationUnsupported }
                         channel.closeFuture.whenComplete { _ in shared.operatorsConnections.leave() }
                         let (view, address) = (operators.value, Address(channel.remoteAddress) ?? Address(ipv4: 0))
@@ -35,7 +35,7 @@ extension Gateway {
                         ])
                     }
                 case .operatorsSocket:
-                    listener = try listen(item, autoRead: true) { channel in
+                    listener = try listen(item) { channel in
                         try channel.pipeline.syncOperations.addHandler(desk.handler { nil })
                     }
                 }
@@ -93,9 +93,9 @@ extension Gateway {
     // MARK: - Operators
 
     private func listen(
-        _ item: ListenPlan.Item, autoRead: Bool, _ setUp: @escaping @Sendable (any Channel) throws -> Void
+        _ item: ListenPlan.Item, _ setUp: @escaping @Sendable (any Channel) throws -> Void
     ) throws -> Listener {
-        let channel = try open(item, bootstrap(item, autoRead: autoRead, setUp)).wait()
+        let channel = try open(item, bootstrap(item, setUp)).wait()
         return Listener(address: channel.localAddress) { try? channel.close().wait() }
     }
 
@@ -108,10 +108,10 @@ extension Gateway {
     }
 
     private func bootstrap(
-        _ item: ListenPlan.Item, autoRead: Bool, _ setUp: @escaping @Sendable (any Channel) throws -> Void
+        _ item: ListenPlan.Item, _ setUp: @escaping @Sendable (any Channel) throws -> Void
     ) -> ServerBootstrap {
         let bootstrap = ServerBootstrap(group: group)
-            .childChannelOption(.autoRead, value: autoRead)
+            .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try setUp(channel) }
             }

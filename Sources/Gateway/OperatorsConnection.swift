@@ -22,7 +22,7 @@ final class OperatorsView {
     }
 }
 
-/// Who is at the other end of a connection to the operators' listener. Reading begins when that is known.
+/// Who is at the other end of a connection to the operators' listener, which is known before the first request comes.
 final class OperatorsConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -37,10 +37,7 @@ final class OperatorsConnection: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if let handshake = event as? TLSHandshakeCompleted {
-            caller.present(handshake.peer)
-            context.read()
-        }
+        if let handshake = event as? TLSHandshakeCompleted { caller.present(handshake.peer) }
         context.fireUserInboundEventTriggered(event)
     }
 

@@ -27,7 +27,7 @@ package struct WholeAnswer: Sendable {
 }
 
 /// Serves requests that are small and few: each one is taken whole, answered whole, and only when the socket has the answer the next one is
-/// looked at. What comes meanwhile waits in the socket. However many are pipelined, the stack holds one, and the memory what NIO reads
+/// looked at. What comes meanwhile waits in the socket, of which the channel must not read by itself. However many are pipelined, the stack holds one, and the memory what NIO reads
 /// in one turn.
 package final class WholeRequestHandler: ChannelInboundHandler {
     package typealias InboundIn = ByteBuffer
@@ -75,6 +75,11 @@ package final class WholeRequestHandler: ChannelInboundHandler {
     package func handlerAdded(context: ChannelHandlerContext) { beginWaiting(context) }
 
     package func handlerRemoved(context: ChannelHandlerContext) { end() }
+
+    package func channelActive(context: ChannelHandlerContext) {
+        context.fireChannelActive()
+        context.read()
+    }
 
     package func channelInactive(context: ChannelHandlerContext) {
         end()

@@ -53,9 +53,7 @@ struct WitnessCommand: ParsableCommand {
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandlers([
-                        IdleStateHandler(allTimeout: .seconds(60)), Doorkeeper(), Self.handler(book, pool),
-                    ])
+                    try channel.pipeline.syncOperations.addHandler(Self.handler(book, pool))
                 }
             }
         let listener: any Channel
@@ -98,7 +96,7 @@ struct WitnessCommand: ParsableCommand {
 
     private static func handler(_ book: WitnessBook, _ pool: NIOThreadPool) -> WholeRequestHandler {
         WholeRequestHandler(
-            bodyBytesMax: AddCheckpoint.bytesMax, nowSeconds: { Clock.now().seconds }
+            bodyBytesMax: AddCheckpoint.bytesMax, idleSecondsMax: 60, nowSeconds: { Clock.now().seconds }
         ) { head, body, loop, done in
             guard String(decoding: head.target, as: UTF8.self) == "/add-checkpoint" else {
                 return done(.text(404, "there is: POST /add-checkpoint\n"))
@@ -111,20 +109,5 @@ struct WitnessCommand: ParsableCommand {
                 }
             }
         }
-    }
-}
-
-/// Begins to read, and closes a connection on which nothing happens.
-private final class Doorkeeper: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-
-    func channelActive(context: ChannelHandlerContext) {
-        context.fireChannelActive()
-        context.read()
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) }
-        context.fireUserInboundEventTriggered(event)
     }
 }
