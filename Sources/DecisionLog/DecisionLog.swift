@@ -262,8 +262,8 @@ package final class DecisionLog: @unchecked Sendable {
     /// Keeps a settings snapshot under its digest; durable on return. Not on a loop's thread.
     package func keepPolicy(_ sha256: SHA256Digest, _ bytes: [UInt8]) throws(LogError) {
         do throws(LogSystemError) {
-            let name = "policy/\(sha256.hex)"
-            if try !files.exists(name) { try files.publish(name, bytes, mode: 0o600) }
+            // Written again where it is there: the newest file is the one that was in force last.
+            try files.publish("policy/\(sha256.hex)", bytes, mode: 0o600)
         } catch {
             throw .system(error)
         }
