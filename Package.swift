@@ -27,7 +27,7 @@ func test(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target 
         name: "\(target)Tests", dependencies: [.target(name: target)] + dependencies, swiftSettings: testSettings)
 }
 
-/// One folder in Sources is one target; the dependencies are the import table of docs/ARCHITECTURE.md.
+/// One folder in Sources is one target; the dependencies are what `.ci/lint-imports` lets it import.
 let package = Package(
     name: "bailiwick",
     products: [

@@ -70,7 +70,9 @@ final class Connection {
 
     func flush() { if !socket.flush() { waitForClient() } }
 
-    private func waitForClient() { deadline = worker.loop.turn + .seconds(Limits.stalledSecondsMax) }
+    private static let stall = TimeAmount.seconds(Limits.stalledSecondsMax)
+
+    private func waitForClient() { deadline = worker.loop.turn + Self.stall }
 
     /// The answer's head is about to be made: may the connection live on after it? Not when a body was refused that the client has
     /// not sent yet, nor when the service stops.
@@ -130,7 +132,7 @@ final class Connection {
         sending?.checkAuthorizations()
         if let exchange {
             exchange.checkAuthorizations()
-            if now >= deadline, machine.want == .body || !socket.isWritable { abort() }
+            if now >= deadline, machine.want == .body || socket.isStuck(since: now - Self.stall) { abort() }
         } else if now >= deadline {
             close()
         }

@@ -156,6 +156,8 @@ extension Exchange {
     /// Hands the decision to the log; goes on in `decisionIsDurable`.
     func record(_ decision: Decision, at time: Timestamp) {
         guard let standing else { return fail(.internalError) }
+        // Refused as if before the look-up, which says nothing then either (DESIGN 3.7): too many were met while it was made.
+        if decision.reason == .overloaded { located = nil }
         self.decision = decision
         let now = worker.monotonicMicroseconds()
         if isLocating { worker.counters.locateMicroseconds.record(microseconds: now - phaseMicroseconds) }

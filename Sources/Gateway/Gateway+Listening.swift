@@ -24,12 +24,15 @@ extension Gateway {
                 case .s3: listener = try listen(item)
                 case .operators:
                     listener = try listen(item) { [operators, shared] channel in
-                        guard shared.operatorsConnections.enter() else { throw ChannelError.operationUnsupported }
-                        channel.closeFuture.whenComplete { _ in shared.operatorsConnections.leave() }
                         let (view, address) = (operators.value, Address(channel.remoteAddress) ?? Address(ipv4: 0))
+                        let source = address.gateSource
+                        guard shared.operatorsConnections.enter(from: source) else {
+                            throw ChannelError.operationUnsupported
+                        }
+                        channel.closeFuture.whenComplete { _ in shared.operatorsConnections.leave(from: source) }
                         let connection = OperatorsConnection(view, log: shared.log, address: address)
                         try channel.pipeline.syncOperations.addHandlers([
-                            TLSHandler(view.tls, gate: shared.operatorsHandshakes, source: address.handshakeSource),
+                            TLSHandler(view.tls, gate: shared.operatorsHandshakes, source: source),
                             connection,
                             desk.handler(connection.principal),
                         ])
@@ -84,7 +87,7 @@ extension Gateway {
         let begin = { @Sendable in
             let worker = bound.value
             let socket = TLSSocket(
-                connection, worker.tls, on: worker.loop, gate: gate, source: address.handshakeSource)
+                connection, worker.tls, on: worker.loop, gate: gate, source: address.gateSource)
             Connection(worker: worker, socket: socket, address: address).begin()
         }
         if bound.eventLoop.inEventLoop { begin() } else { bound.eventLoop.execute(begin) }
@@ -141,6 +144,6 @@ extension Gateway {
 }
 
 extension Address {
-    /// Whom a handshake is counted with: an IPv4 address, or the network of 64 bits that one IPv6 host can have to itself.
-    fileprivate var handshakeSource: UInt128 { isIPv4 ? bits : (bits >> 64) << 64 | 1 }
+    /// Whom a gate counts it with: an IPv4 address, or the network of 64 bits that one IPv6 host can have to itself.
+    fileprivate var gateSource: UInt128 { isIPv4 ? bits : (bits >> 64) << 64 | 1 }
 }

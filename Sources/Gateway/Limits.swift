@@ -18,7 +18,7 @@ enum Limits {
     /// A request head must be whole within this time of its first byte.
     static let headSecondsMax: Int64 = 20
     /// How long a client may take to send the next bytes of a body, or to take those of an answer.
-    static let stalledSecondsMax: Int64 = 120
+    static let stalledSecondsMax: Int64 = 300
     /// How long an idle connection may still bring a request once the service stops.
     static let lastRequestSecondsMax: Int64 = 1
     /// Foreign overwrites answered to one principal in a minute before its foreign writes are suspended (DESIGN 3.7).
@@ -35,10 +35,10 @@ enum Limits {
     static let entryAuthorizationsCount = 256
     /// Objects of a loop whose fields of an answer are known from the last one; a power of two.
     static let objectFieldsCount = 1024
-    /// Connections of callers that are open at a time: each may want a second descriptor for the object of its request, and what is left is
-    /// for the log, the stores and the operators.
+    /// Connections of callers that are open at a time: each may want a second descriptor for the object of its request, a quarter of all may be
+    /// objects that rest open (`RestingObjects`), and what is left is for the log and the operators.
     static func connectionsMax(descriptorsMax: UInt64) -> Int {
-        Int(clamping: max(32, descriptorsMax / 2 - min(descriptorsMax / 8, 1024)))
+        Int(clamping: max(32, (descriptorsMax / 4 * 3 - min(descriptorsMax / 8, 1024)) / 2))
     }
 
     /// The same at the operators' listener.

@@ -16,12 +16,13 @@ final class Shared: Sendable {
     let aggregates = Aggregates()
     let rates = RequestRates()
     let overwrites = ForeignOverwrites()
-    let handshakes = HandshakeGate(max: Limits.handshakesMax, eachMax: Limits.handshakesOfOneSourceMax)
+    let handshakes = SourceGate(max: Limits.handshakesMax, eachMax: Limits.handshakesOfOneSourceMax)
     /// Operators get in whatever happens to the others' listener.
-    let operatorsHandshakes = HandshakeGate(
+    let operatorsHandshakes = SourceGate(
         max: Limits.operatorsHandshakesMax, eachMax: Limits.operatorsHandshakesMax / 4)
     let connections = ConnectionBound(max: Limits.connectionsMax(descriptorsMax: ProcessFacts.descriptorsMax()))
-    let operatorsConnections = ConnectionBound(max: Limits.operatorsConnectionsMax)
+    let operatorsConnections = SourceGate(
+        max: Limits.operatorsConnectionsMax, eachMax: Limits.operatorsConnectionsMax / 4)
     let startedSeconds: Int64
     let report: @Sendable (String) -> Void
 

@@ -182,8 +182,10 @@ package final class WholeRequestHandler: ChannelInboundHandler {
         guard isGoingOn else { return close(context) }
         state = .reading
         beginWaiting(context)
-        context.read()
+        // Where this is called by `pump` itself, `pump` goes on. More is read when what is here has been answered.
+        guard !isPumping else { return }
         pump(context)
+        if state == .reading { context.read() }
     }
 
     private func encode(_ answer: WholeAnswer, isKeepAlive: Bool) -> [UInt8] {

@@ -70,7 +70,9 @@ package struct RequestFields: ~Copyable {
     private mutating func addContent(_ name: String, _ value: [UInt8]) {
         switch name {
         case "content-md5": Self.set(&contentMD5, value, &hasRepetition)
-        case "content-encoding": Self.set(&contentEncoding, value, &hasRepetition)
+        case "content-encoding":
+            // A list, which some clients send in two fields: `gzip` and `aws-chunked`.
+            contentEncoding = contentEncoding.map { $0 + [UInt8(ascii: ",")] + value } ?? value
         case "content-type", "content-disposition", "content-language", "cache-control": stored.append((name, value))
         default: break
         }

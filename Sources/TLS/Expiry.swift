@@ -18,9 +18,13 @@ package enum Expiry {
         }
     }
 
-    /// When the first of a file's revocation lists must be replaced: past that, nobody whom it covers is let in. nil where
-    /// none says.
+    /// When the first authority of a file's revocation lists must have another one: past that, nobody whom it covers is let in. Of an
+    /// authority's lists the last to end counts. nil where none says.
     package static func revocationLists(_ bytes: [UInt8]) -> Int64? {
-        PEM.revocationLists(bytes).compactMap(\.endSeconds).min()
+        let lists = PEM.revocationLists(bytes)
+        let ends = lists.map { list in
+            lists.filter { $0.hasIssuer(of: list) }.map { $0.endSeconds ?? .max }.max() ?? .max
+        }
+        return ends.min().flatMap { $0 == .max ? nil : $0 }
     }
 }

@@ -17,6 +17,10 @@ internal import COpenSSL
 
     deinit { unsafe X509_CRL_free(pointer) }
 
+    func hasIssuer(of other: OwnedRevocationList) -> Bool {
+        unsafe X509_NAME_cmp(X509_CRL_get_issuer(pointer), X509_CRL_get_issuer(other.pointer)) == 0
+    }
+
     /// When the next one is due, in unix seconds; nil where it does not say.
     var endSeconds: Int64? {
         guard let next = unsafe X509_CRL_get0_nextUpdate(pointer) else { return nil }

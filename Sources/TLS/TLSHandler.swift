@@ -18,9 +18,9 @@ package struct TLSAbort: Sendable {
     package init() {}
 }
 
-/// A bound on handshakes in progress, shared by a listener's connections: on all of them, and on those of each source, so that who opens
+/// A bound on handshakes in progress, or on connections, of one listener: on all of them, and on those of each source, so that who opens
 /// connections and says nothing keeps out nobody else.
-package final class HandshakeGate: Sendable {
+package final class SourceGate: Sendable {
     private struct State {
         var count = 0
         var counts: [UInt128: Int] = [:]
@@ -36,7 +36,7 @@ package final class HandshakeGate: Sendable {
     }
 
     /// - Parameter source: whatever connections that belong together have in common.
-    func enter(from source: UInt128) -> Bool {
+    package func enter(from source: UInt128) -> Bool {
         state.withLock { state in
             guard state.count < max, state.counts[source, default: 0] < eachMax else { return false }
             state.count += 1
@@ -45,7 +45,7 @@ package final class HandshakeGate: Sendable {
         }
     }
 
-    func leave(from source: UInt128) {
+    package func leave(from source: UInt128) {
         state.withLock { state in
             state.count -= 1
             let left = state.counts[source, default: 1] - 1
@@ -71,7 +71,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     private let tlsContext: TLSContext
-    private let gate: HandshakeGate?
+    private let gate: SourceGate?
     private let source: UInt128
     private var session: TLSSession?
     private var state = State.idle
@@ -84,7 +84,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var isInGate = false
 
     /// - Parameter source: whom the gate counts it with.
-    package init(_ context: TLSContext, gate: HandshakeGate? = nil, source: UInt128 = 0) {
+    package init(_ context: TLSContext, gate: SourceGate? = nil, source: UInt128 = 0) {
         tlsContext = context
         self.gate = gate
         self.source = source

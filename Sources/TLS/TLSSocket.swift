@@ -32,7 +32,7 @@ package final class TLSSocket: SocketHandler {
 
     private let descriptor: Int32
     private let loop: SocketLoop
-    private let gate: HandshakeGate?
+    private let gate: SourceGate?
     private let source: UInt128
     private let tlsContext: TLSContext
     private var session: TLSSession?
@@ -45,6 +45,8 @@ package final class TLSSocket: SocketHandler {
     private var isPaused = false
     /// Bytes of answers to key updates since the socket had taken all.
     private var controlBytes = 0
+    /// When the socket took a part of what it had not taken at once.
+    private var tookLast = NIODeadline.uptimeNanoseconds(0)
     /// When a handshake must be done, or a close.
     private var deadline: NIODeadline
 
@@ -52,7 +54,7 @@ package final class TLSSocket: SocketHandler {
     ///   - descriptor: a connected nonblocking socket; closed at the end.
     ///   - source: whom the gate counts it with.
     package init(
-        _ descriptor: Int32, _ context: TLSContext, on loop: SocketLoop, gate: HandshakeGate?, source: UInt128 = 0
+        _ descriptor: Int32, _ context: TLSContext, on loop: SocketLoop, gate: SourceGate?, source: UInt128 = 0
     ) {
         self.descriptor = descriptor
         self.loop = loop
@@ -141,7 +143,12 @@ package final class TLSSocket: SocketHandler {
     }
 
     private func inputEnded() {
-        guard case .open = state else { return end() }
+        guard case .open = state else {
+            // Whoever sends no more may still read: the last bytes of an answer are not for nobody.
+            guard case .closing = state, let session, session.unsentBytes > 0 else { return end() }
+            hasInputClosed = true
+            return update()
+        }
         hasInputClosed = true
         update()
         owner?.inputIsClosed()
@@ -171,6 +178,9 @@ package final class TLSSocket: SocketHandler {
         guard case .open = state else { return false }
         return !interest.hasAny(of: .writable)
     }
+
+    /// The socket has taken nothing since then of what is to be sent.
+    package func isStuck(since: NIODeadline) -> Bool { !isWritable && tookLast <= since }
 
     /// Encrypts; `flush` sends.
     package func write(_ bytes: ByteBuffer) {
@@ -205,7 +215,9 @@ package final class TLSSocket: SocketHandler {
             if case .closing = state { deadline = .now() + .seconds(TLSLimits.closeSecondsMax) }
             owner?.outputIsSent()
             if case .closing = state, hasInputClosed { end() }
-        case .some: if case .closing = state { deadline = .now() + .seconds(TLSLimits.lastBytesSecondsMax) }
+        case .some:
+            tookLast = .now()
+            if case .closing = state { deadline = tookLast + .seconds(TLSLimits.lastBytesSecondsMax) }
         case .failed: end()
         }
     }

@@ -16,5 +16,10 @@ import Testing
         // What the stalled readers left unread is on record as broken off.
         let query = try world.bailiwick("log", "query", world.folder("log/dub1"), "--kind", "completion", "--json")
         #expect(query.text.contains("\"broken-off\""), "\(query.text.suffix(500))")
+        // What was refused since too many were met at once follows from the rule like all else.
+        let audit = try world.bailiwick(
+            "log", "audit", world.folder("log/dub1"), "--key",
+            world.folder.read("keys/log-dub1.vkey").trimmingCharacters(in: .whitespacesAndNewlines))
+        #expect(audit.status == 0, "\(audit.text)\n\(audit.errors)")
     }
 }

@@ -19,6 +19,16 @@ import Testing
         func take() { promises.removeFirst().succeed(()) }
     }
 
+    private final class Reads: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        private(set) var count = 0
+
+        func read(context: ChannelHandlerContext) {
+            count += 1
+            context.read()
+        }
+    }
+
     private final class Desk {
         var waiting: [(WholeAnswer) -> Void] = []
         var asked = 0
@@ -69,6 +79,19 @@ import Testing
             socket.take()
         }
         #expect(desk.asked == 3)
+    }
+
+    /// Nothing is read while there is something to answer: what a client sends meanwhile stays in the socket.
+    @Test func noMoreIsReadThanIsAnswered() throws {
+        let channel = try channel(answersLater: 3)
+        let reads = Reads()
+        try channel.pipeline.syncOperations.addHandler(reads, position: .first)
+        try channel.writeInbound(ByteBuffer(string: String(repeating: Self.get, count: 3)))
+        for count in 1...3 {
+            #expect(reads.count == 0 && desk.asked == count)
+            desk.waiting.removeFirst()(.text(200, "ok"))
+        }
+        #expect(reads.count == 1)
     }
 
     @Test func whoSendsNothingOrTakesNothingIsLetGo() throws {

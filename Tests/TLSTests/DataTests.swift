@@ -7,7 +7,7 @@ import Testing
 @testable import TLS
 
 @Suite struct DataTests {
-    func open(gate: HandshakeGate? = nil) throws -> Pair {
+    func open(gate: SourceGate? = nil) throws -> Pair {
         let pair = try Pair(gate: gate)
         try pair.settle()
         _ = try #require(pair.server.recorder.completed.first)

@@ -80,6 +80,9 @@ import Testing
         }
         let ends = try [other, PKI.bytes("clients-revoked.crl")].map { Expiry.revocationLists($0) ?? 0 }
         #expect(Expiry.revocationLists(file) == ends.min() && ends[1] < ends[0] && ends[1] > PKI.now)
+        // Of one authority the last to end counts.
+        let before = try list(of: "servers-ca", from: "20200101000000Z", to: "20200102000000Z")
+        #expect(Expiry.revocationLists(before + other) == ends[0])
     }
 
     /// On a connection that lives on, too: whoever has it is told when to look again.
@@ -197,7 +200,7 @@ import Testing
     }
 
     @Test func aConnectionThatEndsInTheHandshakeIsTruncated() throws {
-        let gate = HandshakeGate(max: 1, eachMax: 1)
+        let gate = SourceGate(max: 1, eachMax: 1)
         for _ in 0..<3 {
             let server = try End(try PKI.server(), gate: gate)
             try server.connect()
@@ -213,7 +216,7 @@ import Testing
 
     /// One that opens connections and says nothing keeps out nobody else.
     @Test func oneSourceHasItsShareOfTheGate() {
-        let gate = HandshakeGate(max: 4, eachMax: 2)
+        let gate = SourceGate(max: 4, eachMax: 2)
         #expect(gate.enter(from: 1) && gate.enter(from: 1) && !gate.enter(from: 1))
         #expect(gate.enter(from: 2) && gate.enter(from: 3) && !gate.enter(from: 4))
         gate.leave(from: 1)
@@ -223,7 +226,7 @@ import Testing
     }
 
     @Test func handshakesInProgressAreBounded() throws {
-        let gate = HandshakeGate(max: 2, eachMax: 2)
+        let gate = SourceGate(max: 2, eachMax: 2)
         let waiting = try (0..<2).map { _ in try Pair(gate: gate) }
         let third = try Pair(gate: gate)
         #expect(third.server.recorder.failed.count == 1)

@@ -74,12 +74,12 @@ final class End {
     let channel: EmbeddedChannel
     let recorder = Recorder()
 
-    init(_ context: TLSContext, gate: HandshakeGate? = nil, loop: EmbeddedEventLoop = EmbeddedEventLoop()) throws {
+    init(_ context: TLSContext, gate: SourceGate? = nil, loop: EmbeddedEventLoop = EmbeddedEventLoop()) throws {
         channel = EmbeddedChannel(handlers: [TLSHandler(context, gate: gate), recorder], loop: loop)
     }
 
     /// A client may come with a certificate that was good when it was made.
-    convenience init(_ configuration: TLSConfiguration, gate: HandshakeGate? = nil) throws {
+    convenience init(_ configuration: TLSConfiguration, gate: SourceGate? = nil) throws {
         do {
             try self.init(try TLSContext(configuration, nowSeconds: PKI.now), gate: gate)
         } catch TLSConfigurationError.certificateExpired(let end) where configuration.role == .client {
@@ -111,7 +111,7 @@ struct Pair {
     let server: End
 
     init(
-        client: TLSConfiguration? = nil, server: TLSConfiguration? = nil, gate: HandshakeGate? = nil
+        client: TLSConfiguration? = nil, server: TLSConfiguration? = nil, gate: SourceGate? = nil
     ) throws {
         self.client = try End(try client ?? PKI.client())
         self.server = try End(try server ?? PKI.server(), gate: gate)

@@ -29,7 +29,7 @@ final class SocketServer: @unchecked Sendable {
     private var sockets: [TLSSocket] = []
 
     init(
-        _ configuration: TLSConfiguration, gate: HandshakeGate? = nil,
+        _ configuration: TLSConfiguration, gate: SourceGate? = nil,
         _ makeOwner: @escaping @Sendable (TLSSocket) -> Owner
     ) throws {
         let loop = try SocketLoop()

@@ -67,7 +67,7 @@ import Testing
         let server: SocketServer
         let events = NIOLockedValueBox(Events())
 
-        init(gate: HandshakeGate? = nil) throws {
+        init(gate: SourceGate? = nil) throws {
             let events = events
             server = try SocketServer(try PKI.server(), gate: gate) { socket in
                 let owner = Obedient(socket)
@@ -229,7 +229,7 @@ import Testing
     }
 
     @Test func handshakesInProgressAreBounded() throws {
-        let served = try Served(gate: HandshakeGate(max: 1, eachMax: 1))
+        let served = try Served(gate: SourceGate(max: 1, eachMax: 1))
         let result = try served.python(
             """
             raw.sendall(b"\\x16")
