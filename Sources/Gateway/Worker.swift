@@ -5,7 +5,6 @@ internal import NIOPosix
 internal import Residency
 internal import Sockets
 internal import Stores
-internal import Synchronization
 internal import TLS
 internal import Tokens
 
@@ -20,7 +19,8 @@ final class Shared: Sendable {
     /// Operators get in whatever happens to the others' listener.
     let operatorsHandshakes = SourceGate(
         max: Limits.operatorsHandshakesMax, eachMax: Limits.operatorsHandshakesMax / 4)
-    let connections = ConnectionBound(max: Limits.connectionsMax(descriptorsMax: ProcessFacts.descriptorsMax()))
+    /// Without a bound their descriptors would be all that there are, and the log, which cannot write a checkpoint then, would close.
+    let connections = SourceGate(max: Limits.connectionsMax(descriptorsMax: ProcessFacts.descriptorsMax()))
     let operatorsConnections = SourceGate(
         max: Limits.operatorsConnectionsMax, eachMax: Limits.operatorsConnectionsMax / 4)
     let startedSeconds: Int64
@@ -32,23 +32,6 @@ final class Shared: Sendable {
         self.report = report
         startedSeconds = log.now().seconds
     }
-}
-
-/// A bound on open connections. Without one their descriptors would be all that there are, and the log, which cannot write a checkpoint
-/// then, would close.
-final class ConnectionBound: Sendable {
-    private let open = Atomic<Int>(0)
-    private let max: Int
-
-    init(max: Int) { self.max = max }
-
-    func enter() -> Bool {
-        if open.add(1, ordering: .relaxed).newValue <= max { return true }
-        leave()
-        return false
-    }
-
-    func leave() { open.subtract(1, ordering: .relaxed) }
 }
 
 /// Everything that belongs to one event loop: its view of the settings, its TLS context, its caches, its counters, its port to the log.

@@ -30,13 +30,14 @@ package final class SourceGate: Sendable {
     private let max: Int
     private let eachMax: Int
 
-    package init(max: Int, eachMax: Int) {
+    /// - Parameter eachMax: of one source; as many as of all when not given.
+    package init(max: Int, eachMax: Int? = nil) {
         self.max = max
-        self.eachMax = eachMax
+        self.eachMax = eachMax ?? max
     }
 
     /// - Parameter source: whatever connections that belong together have in common.
-    package func enter(from source: UInt128) -> Bool {
+    package func enter(from source: UInt128 = 0) -> Bool {
         state.withLock { state in
             guard state.count < max, state.counts[source, default: 0] < eachMax else { return false }
             state.count += 1
@@ -45,7 +46,7 @@ package final class SourceGate: Sendable {
         }
     }
 
-    package func leave(from source: UInt128) {
+    package func leave(from source: UInt128 = 0) {
         state.withLock { state in
             state.count -= 1
             let left = state.counts[source, default: 1] - 1

@@ -4,6 +4,16 @@ import Testing
 
 /// The log of a running daemon: what is seen of it outside is in it, and where it cannot be written nothing is served any more.
 @Suite struct FailClosedTests {
+    /// Connections that do nothing take what descriptors they may have, and none of the log's: it would close for good.
+    @Test func connectionsLeaveTheLogItsDescriptors() throws {
+        let world = try World()
+        let result = try run([
+            "python3", "\(repository)/Tests/Conformance/descriptors.py", world.folder.path, "\(world.dublin)",
+            "\(products)/bailiwickd",
+        ])
+        #expect(result.status == 0 && result.text.contains("the log stayed open"), "\(result.text)\n\(result.errors)")
+    }
+
     // MARK: - Killed
 
     /// Kills of the daemon at random instants, of its start too, under load: every decision that a client saw is in the log, as it

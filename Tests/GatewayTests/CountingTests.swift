@@ -18,6 +18,12 @@ import Testing
         }
     }
 
+    /// A second one for each request's object, and a quarter of all for objects that rest open, leave some for the log.
+    @Test(arguments: [(65_536, 24_064), (1024, 320), (128, 40), (0, 32)] as [(UInt64, Int)])
+    func connectionsAreAShareOfTheDescriptors(descriptors: UInt64, connections: Int) {
+        #expect(Limits.connectionsMax(descriptorsMax: descriptors) == connections)
+    }
+
     /// DESIGN section 7: one event a minute per reason and /24 or /48, with a count.
     @Test func strangersAreCountedByReasonAndNetwork() throws {
         let aggregates = Aggregates()
