@@ -212,7 +212,7 @@ extension Exchange {
         case .sha256Mismatch: fail(.contentSHA256Mismatch)
         case .metadataTooLarge: fail(.metadataTooLarge)
         case .full: fail(.serviceUnavailable, "The store is full.")
-        case .contended: fail(.slowDown)
+        case .contended, .busy: fail(.slowDown)
         case .closing: fail(.serviceUnavailable)
         case .permit, .untagged, .tagInvalid, .contentDamaged, .sealKeyMissing, .obstructed, .outOfTurn, .system:
             worker.report("\(id.text): \(error)")

@@ -35,10 +35,10 @@ enum Limits {
     static let entryAuthorizationsCount = 256
     /// Objects of a loop whose fields of an answer are known from the last one; a power of two.
     static let objectFieldsCount = 1024
-    /// Connections of callers that are open at a time: each may want a second descriptor for the object of its request, a quarter of all may be
-    /// objects that rest open (`RestingObjects`), and what is left is for the log and the operators.
+    /// Connections of callers that are open at a time: the stores have a quarter of all descriptors (`StoreDescriptors`), and what is left is
+    /// for their folders, the log and the operators.
     static func connectionsMax(descriptorsMax: UInt64) -> Int {
-        Int(clamping: max(32, (descriptorsMax / 4 * 3 - min(descriptorsMax / 8, 1024)) / 2))
+        Int(clamping: max(32, descriptorsMax / 8 * 5 - min(descriptorsMax / 8, 1024)))
     }
 
     /// The same at the operators' listener.

@@ -34,6 +34,8 @@ package enum StoreError: Error, Hashable, Sendable {
     case contended
     /// No space, no inode or no quota left; nothing was published.
     case full
+    /// As many objects are open as may be.
+    case busy
     /// The store is being shut down.
     case closing
     /// A call came while another of the same object was still under way, or after its end.
@@ -45,6 +47,7 @@ package enum StoreError: Error, Hashable, Sendable {
         switch error.code {
         case ENOSPC, EDQUOT: self = .full
         case ELOOP, EXDEV: self = .obstructed
+        case EMFILE, ENFILE: self = .busy
         default: self = .system(call: error.call, code: error.code)
         }
     }
@@ -69,6 +72,7 @@ extension StoreError: CustomStringConvertible {
         case .obstructed: "something that is no object stands in the key's way"
         case .contended: "too many changes at once under one name"
         case .full: "no space left in the store"
+        case .busy: "too many objects are open"
         case .closing: "the store is closing"
         case .outOfTurn: "a call out of turn"
         case .system(let call, let code): "\(call): \(systemMessage(code))"

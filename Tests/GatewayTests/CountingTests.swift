@@ -18,8 +18,8 @@ import Testing
         }
     }
 
-    /// A second one for each request's object, and a quarter of all for objects that rest open, leave some for the log.
-    @Test(arguments: [(65_536, 24_064), (1024, 320), (128, 40), (0, 32)] as [(UInt64, Int)])
+    /// A quarter of all for the stores' objects, and some for the log.
+    @Test(arguments: [(65_536, 39_936), (20_000, 11_476), (1024, 512), (128, 64), (0, 32)] as [(UInt64, Int)])
     func connectionsAreAShareOfTheDescriptors(descriptors: UInt64, connections: Int) {
         #expect(Limits.connectionsMax(descriptorsMax: descriptors) == connections)
     }

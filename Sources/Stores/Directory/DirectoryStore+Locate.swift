@@ -53,6 +53,7 @@ extension DirectoryStore {
         if let located = resting.object(key, in: round) { return located }
         let (path, now) = (EscapedPath.file(key), FileTime.now())
         do throws(SystemError) {
+            try StoreDescriptors.requireRoom()
             guard let opened = try DirectoryRoot.openFile(path, below: root.folder, .readingCached)
             else { return Located(absent: key) }
             if let tag = judged.tag(of: opened.status, binding: key.utf8) {
@@ -72,6 +73,8 @@ extension DirectoryStore {
     /// Looks a key up, waiting as long as it takes.
     func locate(_ key: ObjectKey) throws(StoreError) -> Located {
         do throws(SystemError) {
+            // Many may have been let in before the first of them was opened.
+            try StoreDescriptors.requireRoom()
             guard let file = try findFile(key) else { return Located(absent: key) }
             return Located(key, file)
         } catch { throw StoreError(error) }

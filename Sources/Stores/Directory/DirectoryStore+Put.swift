@@ -144,7 +144,9 @@ private final class Draft: @unchecked Sendable {
     }
 
     private func openIfNeeded() throws(SystemError) {
-        if file == nil { file = try open(RelativePath("."), below: store.root.stage, .unnamedFile) }
+        guard file == nil else { return }
+        try StoreDescriptors.requireRoom()
+        file = try open(RelativePath("."), below: store.root.stage, .unnamedFile)
     }
 }
 

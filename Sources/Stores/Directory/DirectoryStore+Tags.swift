@@ -251,7 +251,7 @@ private struct Scan {
             case .absent: break
             case .closing: summary.isComplete = false
             case .permit, .untagged, .tagInvalid, .exists, .preconditionFailed, .sizeMismatch, .md5Mismatch,
-                .sha256Mismatch, .metadataTooLarge, .sealKeyMissing, .obstructed, .contended, .full, .outOfTurn:
+                .sha256Mismatch, .metadataTooLarge, .sealKeyMissing, .obstructed, .contended, .full, .busy, .outOfTurn:
                 throw error
             }
         }

@@ -16,10 +16,7 @@ final class RestingFolder: Sendable {
         self.descriptor = descriptor
         self.changed = changed
         self.above = above
-        RestingDescriptors.open.add(1, ordering: .relaxed)
     }
-
-    deinit { RestingDescriptors.open.subtract(1, ordering: .relaxed) }
 
     /// Opens the folders of an escaped path, from the root to the last of them.
     /// - Parameter now: not after the call. A change within a tick of the kernel's clock leaves the same time.
@@ -40,7 +37,7 @@ final class RestingFolder: Sendable {
     private static func open(
         _ name: RelativePath, below folder: borrowing FileDescriptor, under above: RestingFolder?, now: FileTime
     ) throws(SystemError) -> RestingFolder? {
-        guard RestingDescriptors.haveRoom else { return nil }
+        guard StoreDescriptors.haveRoomToRest else { return nil }
         // On an event loop: no further than the kernel has the names in memory.
         let descriptor = try Stores.open(name, below: folder, .readingCached)
         let status = try descriptor.status()
@@ -61,14 +58,6 @@ final class RestingFolder: Sendable {
         asked.store(round.number, ordering: .relaxed)
         return true
     }
-}
-
-/// What the resting objects and folders of all stores hold open: a quarter of what the process may.
-private enum RestingDescriptors {
-    static let open = Atomic<Int>(0)
-    private static let max = Int(clamping: ProcessFacts.descriptorsMax() / 4)
-
-    static var haveRoom: Bool { open.load(ordering: .relaxed) < max }
 }
 
 /// Look-ups that are made together, after all that asks for them had come: what fstat says to one of them it says to all. Nobody can tell
@@ -102,10 +91,7 @@ final class RestingObjects: Sendable {
             self.located = located
             self.folder = folder
             self.sweeps = sweeps
-            RestingDescriptors.open.add(1, ordering: .relaxed)
         }
-
-        deinit { RestingDescriptors.open.subtract(1, ordering: .relaxed) }
 
         func isUnchanged(in round: LookupRound) -> Bool {
             if asked.load(ordering: .relaxed) == round.number { return true }
@@ -164,7 +150,7 @@ final class RestingObjects: Sendable {
     ///   - now: not after the call.
     func keep(_ located: Located, path: [UInt8], below root: borrowing FileDescriptor, now: FileTime) {
         let (folderPath, name) = EscapedPath.split(path)
-        guard RestingDescriptors.haveRoom,
+        guard StoreDescriptors.haveRoomToRest,
             folderPath.count(where: { $0 == UInt8(ascii: "/") }) < StoreLimits.restingFoldersMax,
             let folder = folder(folderPath, below: root, now: now),
             // Asked after the folders were: from here on what gives the name to another changes a time.

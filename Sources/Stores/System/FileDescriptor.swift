@@ -1,13 +1,35 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
+
+/// What the stores hold open, of all descriptors that the process may have: the log, which cannot write a checkpoint without one, has
+/// what is left, with the connections.
+enum StoreDescriptors {
+    fileprivate static let open = Atomic<Int>(0)
+    private static let max = Int(clamping: Swift.max(16, ProcessFacts.descriptorsMax() / 4))
+
+    /// Objects of requests have a quarter of all. What a request opens besides, folders on the way to a name, closes soon.
+    static func requireRoom() throws(SystemError) {
+        guard open.load(ordering: .relaxed) < max else { throw SystemError("openat2", EMFILE) }
+    }
+
+    /// What rests open leaves half of that.
+    static var haveRoomToRest: Bool { open.load(ordering: .relaxed) < max / 2 }
+}
 
 /// An open descriptor, closed when its owner goes.
 struct FileDescriptor: ~Copyable, Sendable {
     let number: Int32
 
-    init(owning number: Int32) { self.number = number }
+    init(owning number: Int32) {
+        self.number = number
+        StoreDescriptors.open.add(1, ordering: .relaxed)
+    }
 
-    deinit { close(number) }
+    deinit {
+        close(number)
+        StoreDescriptors.open.subtract(1, ordering: .relaxed)
+    }
 
     /// fstat(2).
     func status() throws(SystemError) -> FileStatus {
@@ -27,13 +49,6 @@ struct FileDescriptor: ~Copyable, Sendable {
         if flock(number, LOCK_EX | LOCK_NB) == 0 { return true }
         guard errno == EWOULDBLOCK else { throw SystemError("flock") }
         return false
-    }
-
-    /// The descriptor for a caller that owns it from now on.
-    consuming func release() -> Int32 {
-        let number = number
-        discard self
-        return number
     }
 }
 
