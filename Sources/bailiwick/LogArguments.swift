@@ -28,12 +28,19 @@ enum LogArguments {
         do throws(NoteError) {
             let note = try SignedNote(bytes)
             let checkpoint = try Checkpoint(text: note.text)
-            guard let own = verifiers.first(where: { $0.name == checkpoint.origin }) else {
+            guard let own = signer(of: note, among: verifiers, origin: checkpoint.origin) else {
                 throw .unsigned(by: verifiers.map(\.name).joined(separator: ", "))
             }
             try note.verify(by: own)
             return checkpoint
         } catch { throw ValidationError("--since \(path) \(error.words).") }
+    }
+
+    /// The key of a log that a note is held against. One that was rotated has several of one name: any of them that signed the note;
+    /// the first of them where none did, for whoever says so.
+    static func signer(of note: SignedNote, among verifiers: [NoteVerifier], origin: String) -> NoteVerifier? {
+        let own = verifiers.filter { $0.name == origin }
+        return own.first { (try? note.verify(by: $0)) != nil } ?? own.first
     }
 
     /// The keys of `--reveal-key` files: one line `KEYID:base64(32 bytes)` each.

@@ -14,7 +14,8 @@ struct LogVerify: ParsableCommand {
 
             Keep a checkpoint, and give it the next time with --since: then nobody, the holder of the key included, can have changed what it \
             covers. Ask for --quorum cosignatures by --witness keys: then the holder of the log's key cannot show you another history than \
-            the witnesses saw. Several logs need one --key each, in any order; a log's origin is its key's name.
+            the witnesses saw. Several logs need one --key each, in any order; a log's origin is its key's name. Of a log whose key was \
+            rotated give the old one and the new one: a checkpoint is good when one of them signed it.
 
             EXAMPLE
               cp /var/lib/bailiwick/log/checkpoint checkpoint-of-november
@@ -25,7 +26,7 @@ struct LogVerify: ParsableCommand {
     var folders: [String]
     @Option(
         help: ArgumentHelp(
-            "Who must have signed the checkpoint: a vkey, as `bailiwick keys new --kind log` prints. One for each log, if there are several.",
+            "Who must have signed the checkpoint: a vkey, as `bailiwick keys new --kind log` prints. One for each log, if there are several; two, if it was rotated.",
             valueName: "vkey"
         ))
     var key: [String]
@@ -77,11 +78,12 @@ struct LogVerify: ParsableCommand {
         if !isGood { throw ExitCode(1) }
     }
 
-    /// The log, under the one of the keys that is its own.
+    /// The log, under the one of the keys that is its own; of several of its name under the first that signed.
     private func open(_ folder: String, _ verifiers: [NoteVerifier]) throws -> (LogReader, NoteVerifier) {
         let unverified = try LogReader(folder: folder, verifier: nil)
-        let own = verifiers.first { $0.name == unverified.checkpoint.origin } ?? verifiers[0]
-        return (try LogReader(folder: folder, verifier: own), own)
+        let own = LogArguments.signer(of: unverified.note, among: verifiers, origin: unverified.checkpoint.origin)
+        let verifier = own ?? verifiers[0]
+        return (try LogReader(folder: folder, verifier: verifier), verifier)
     }
 
     private func verify(

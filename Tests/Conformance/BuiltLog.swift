@@ -11,7 +11,7 @@ import TestSupport
 final class BuiltLog: @unchecked Sendable {
     let folder: Sandbox
     let path: String
-    let signer: NoteSigner
+    private(set) var signer: NoteSigner
     let origin: String
     private let files: LogFolder
     private(set) var entries: [[UInt8]] = []
@@ -28,11 +28,25 @@ final class BuiltLog: @unchecked Sendable {
         for name in ["evidence", "policy"] {
             try folder.write("log/\(name)/\(String(repeating: "ab", count: 32))", name)
         }
+        signer = try Self.newSigner(origin)
+    }
+
+    private static func newSigner(_ origin: String) throws -> NoteSigner {
         let seed = randomBytes(32)
         let key = try Ed25519PrivateKey(seed: seed).publicKey.bytes
         let hash = SHA256Digest(hashing: Array(origin.utf8) + [0x0A, 1] + key).bytes.prefix(4)
-        signer = try NoteSigner(
+        return try NoteSigner(
             "PRIVATE+KEY+\(origin)+\(Hex.encode(Array(hash)))+\(Base64.standard.encode([1] + seed))")
+    }
+
+    /// Goes on under a new key of the same name, after a checkpoint that both signed.
+    func rotate() throws {
+        let (old, new) = (signer, try Self.newSigner(origin))
+        for signers in [[new, old], [new]] {
+            var tree = try Tree(files, origin: origin, signers: signers)
+            try tree.publish(cosignatures: [])
+        }
+        signer = new
     }
 
     /// The first entry's time: midnight of 1 November 2026; each is `step` after the one before.

@@ -100,6 +100,27 @@ import Testing
         #expect(twice.status == 64 && twice.errors.contains("two checkpoints of"), "\(twice.errors)")
     }
 
+    /// Auditors of a log whose key was rotated have both keys, and a checkpoint that the old one signed.
+    @Test func aRotatedLogVerifiesUnderItsKeysInAnyOrder() throws {
+        let log = try BuiltLog()
+        try log.grow(to: 300)
+        let old = log.vkey
+        let kept = log.folder("kept")
+        try FileManager.default.copyItem(atPath: log.path + "/checkpoint", toPath: kept)
+        try log.rotate()
+        try log.grow(to: 700)
+        #expect(try log.tool("verify", log.path, "--key", old).status == 1)
+        for keys in [[old, log.vkey], [log.vkey, old]] {
+            let result = try log.tool("verify", log.path, "--since", kept, "--key", keys[0], "--key", keys[1])
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(result.text.contains("the first 300 are those of the earlier checkpoint"), "\(result.text)")
+        }
+        // A key that is nobody's vouches for nothing.
+        let other = try BuiltLog()
+        let unknown = try log.tool("verify", log.path, "--key", other.vkey, "--key", old)
+        #expect(unknown.status == 1 && unknown.errors.contains("is not signed by"), "\(unknown.errors)")
+    }
+
     @Test func severalLogsAreVerifiedEachUnderItsKey() throws {
         let (dublin, virginia) = (try BuiltLog(), try BuiltLog(origin: "logs.example.org/iad1-gw1"))
         try dublin.grow(to: 600)
