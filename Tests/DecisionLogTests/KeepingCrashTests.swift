@@ -12,14 +12,17 @@ import Testing
     private static let start = Timestamp(seconds: 1_790_000_000)
 
     /// Entries one second apart.
-    private static func grow(_ disk: any LogDisk, to size: Int) throws {
-        let files = LogFolder(path: "/log", disk: disk)
+    /// - Parameter name: what their requests are called.
+    private static func grow(
+        _ disk: any LogDisk, to size: Int, in path: String = "/log", named name: String = "r"
+    ) throws {
+        let files = LogFolder(path: path, disk: disk)
         for folder in ["", "evidence", "policy"] { try files.makeFolder(folder) }
         var tree = try Tree(files, origin: LogTests.origin, signers: [LogTests.signer])
         var framed: [UInt8] = []
         for index in Int(tree.size)..<size {
             var line: [UInt8] = []
-            LogTests.entry("r-\(index)", .authorizationRequired, at: start.adding(seconds: Int64(index)))
+            LogTests.entry("\(name)-\(index)", .authorizationRequired, at: start.adding(seconds: Int64(index)))
                 .append(to: &line)
             EntryFraming.append(line, to: &framed)
         }
@@ -33,9 +36,9 @@ import Testing
         try LogReader(LogFolder(path: path, disk: disk), verifier: verifier)
     }
 
-    private static func archive(_ disk: any LogDisk) throws -> LogArchive.Report {
+    private static func archive(_ disk: any LogDisk, from path: String = "/log") throws -> LogArchive.Report {
         var archive = LogArchive(
-            try reader("/log", disk), to: LogFolder(path: "/archive", disk: disk), verifier: verifier)
+            try reader(path, disk), to: LogFolder(path: "/archive", disk: disk), verifier: verifier)
         return try archive.run()
     }
 
@@ -128,6 +131,25 @@ import Testing
             try self.verified("/log", disk, from: 1280, to: 2100)
         }
         #expect(points > 20)
+    }
+
+    /// The archive is what shows that a log was put in the place of another: a run that finds it out must leave it whole.
+    @Test(arguments: [1000, 1001, 1300]) func anotherHistoryLeavesTheArchiveAsItWas(size: Int) throws {
+        let disk = LockedDisk(SimulatedDisk(SimulatedFiles(), seed: 11))
+        try Self.grow(disk, to: 1000)
+        _ = try Self.archive(disk)
+        // The log anew, with entries that are others from the first on, or from one in the last bundle on.
+        for fork in [0, 900] {
+            let other = "/other-\(fork)"
+            if fork > 0 { try Self.grow(disk, to: fork, in: other) }
+            try Self.grow(disk, to: size, in: other, named: "other")
+            #expect(throws: KeepingError.self) { try Self.archive(disk, from: other) }
+            try verified("/archive", disk, from: 0, to: 1000)
+        }
+        // The log itself goes on.
+        try Self.grow(disk, to: 1400)
+        #expect(try Self.archive(disk).added == 400)
+        try verified("/archive", disk, from: 0, to: 1400)
     }
 
     @Test func everyLevelIsPrunedAndTheRestStillProves() throws {

@@ -55,6 +55,8 @@ package struct LogArchive {
             guard before.checkpoint.size <= source.checkpoint.size else {
                 throw .archiveIsAhead(archived: before.checkpoint.size, size: source.checkpoint.size)
             }
+            guard before.checkpoint.size < source.checkpoint.size || before.checkpoint.root == source.checkpoint.root
+            else { throw .otherHistory }
             guard before.checkpoint.size >= source.minimumIndex else {
                 throw .gap(archived: before.checkpoint.size, from: source.minimumIndex)
             }
@@ -93,16 +95,19 @@ package struct LogArchive {
 
     private mutating func copyTiles(after archived: UInt64?, _ progress: (Double) -> Void) throws(KeepingError) {
         let shape = TreeShape(size: source.checkpoint.size)
+        let before = archived.map { TreeShape(size: $0) }
         var folders: Set<String> = []
         for kind in shape.kinds {
             let needed = shape.keptTiles(kind, minimumIndex: source.minimumIndex)
-            let first = max(needed.lowerBound, archived.map { TreeShape(size: $0).fullTiles(kind) } ?? 0)
+            let first = max(needed.lowerBound, before?.fullTiles(kind) ?? 0)
             for index in first..<max(first, needed.upperBound) {
                 try copy(TilePath(kind, index: index), &folders)
                 // Bundles are most of it, and the verification takes about as long.
                 if kind == .entries, index % 64 == 0 { progress(Double(index) / Double(needed.upperBound) / 2) }
             }
-            if let partial = shape.partialTile(kind) { try copy(partial, &folders) }
+            // What the archive's checkpoint rests on is not written over: the source may be damaged, or another history.
+            guard let partial = shape.partialTile(kind), partial != before?.partialTile(kind) else { continue }
+            try copy(partial, &folders)
         }
     }
 
