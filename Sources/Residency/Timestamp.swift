@@ -80,7 +80,8 @@ package struct CivilTime: Hashable, Sendable {
 
     /// 0 is Sunday.
     package static func weekday(unixSeconds: Int64) -> Int {
-        let days = unixSeconds >= 0 ? unixSeconds / 86_400 : (unixSeconds - 86_399) / 86_400
+        // Rounded down after the division: a token may name any second.
+        let days = unixSeconds / 86_400 - (unixSeconds % 86_400 < 0 ? 1 : 0)
         return Int(((days + 4) % 7 + 7) % 7)
     }
 

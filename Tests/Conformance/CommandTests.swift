@@ -114,6 +114,15 @@ import Testing
         for text in ["UNVERIFIED", "alice", "warrant", "2026/CCC/118", "Central Criminal Court", "ediscovery"] {
             #expect(shown.text.contains(text), "\(text) is missing in \(shown.text)")
         }
+        // Anybody may have written it: no second is too early or too late.
+        let payload = try #require(base64url(String(token.split(separator: ".")[1])))
+        var claims = try #require(try JSONSerialization.jsonObject(with: payload) as? [String: Any])
+        (claims["nbf"], claims["exp"]) = (Int64.min, Int64.max)
+        let hostile = try JSONSerialization.data(withJSONObject: claims).base64EncodedString()
+            .replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_")
+            .replacingOccurrences(of: "=", with: "")
+        let extreme = try bailiwick(["token", "inspect", "\(token.split(separator: ".")[0]).\(hostile).AAAA"])
+        #expect(extreme.status == 0 && extreme.text.contains("-9223372036854775808 (unix seconds)"), "\(extreme)")
         let garbage = try bailiwick(["token", "inspect", "a.b.c"])
         #expect(garbage.status != 0)
         #expect(garbage.errors.contains("malformed"))

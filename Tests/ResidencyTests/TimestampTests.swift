@@ -91,5 +91,9 @@ import Testing
         }
         #expect(wrong.prefix(3) == [])
         #expect(previous == (2400, 12, 31))
+        // What a token may name, as Python has it.
+        #expect(CivilTime.weekday(unixSeconds: .min) == 0)
+        #expect(CivilTime.weekday(unixSeconds: .max) == 0)
+        #expect(CivilTime.weekday(unixSeconds: -1) == 3)
     }
 }
