@@ -71,6 +71,9 @@ struct TokenVerify: ParsableCommand {
                 "wrong-bearer: sub is \(quoted(verified.claims.subject.text))"
                     + (verified.claims.certificate == nil ? "" : ", bound by cnf to one certificate"))
         }
+        guard settings.principals.contains(where: { $0.name == name }) else {
+            return try refuse("wrong-bearer: \(name) is no principal of this gateway")
+        }
         if !grant.hasBegun(at: time) {
             return try refuse("not-yet-valid: nbf or iat is more than 60 s after \(time.rfc3339)")
         }
@@ -89,8 +92,31 @@ struct TokenVerify: ParsableCommand {
             return try refuse(
                 "out-of-scope: the instrument \(quoted(verified.instrument)) opens nothing under this issuer")
         }
+        let gaps = verified.claims.elements.map { Self.gap(in: $0, grant, settings) }
+        let notes = gaps.enumerated().compactMap { index, gap in gap.map { "element \(index) opens nothing: \($0)" } }
+        guard gaps.contains(nil) else { return try refuse("out-of-scope: \(notes.joined(separator: "; "))") }
         print("good at \(settings.gateway.name), \(time.rfc3339)")
         print(TokenSummary(verified.claims).text)
+        for note in notes { print("Note: \(note).") }
+    }
+
+    /// Why an element opens nothing at this gateway, whatever is read; nil where it can open something.
+    private static func gap(in element: GrantElement, _ grant: Grant, _ settings: Settings) -> String? {
+        guard grant.jurisdictions.contains(element.jurisdiction) else {
+            return "its issuer may not speak for the jurisdiction \(element.jurisdiction)"
+        }
+        let classes: [DataClasses] = [.traffic, .content]
+        guard classes.contains(where: { element.data.covers($0) && grant.instrumentOpens.covers($0) }) else {
+            return "its data is \(element.data), and its instrument opens \(grant.instrumentOpens)"
+        }
+        guard element.mailboxes.contains(where: { if case .exact = $0 { true } else { grant.allowsPrefixes } }) else {
+            return "its issuer may not name mailboxes by their beginnings"
+        }
+        let places = settings.datacenters.map(\.place).filter { $0.jurisdiction == element.jurisdiction }
+        if let names = element.datacenters, !places.contains(where: { names.contains($0.datacenter.text) }) {
+            return "none of its datacenters is known here in \(element.jurisdiction)"
+        }
+        return nil
     }
 
     private func refuse(_ why: String) throws {

@@ -145,6 +145,13 @@ import Testing
         try refused(good, "--at", "2099-01-01T00:00:00Z", says: "expired", "exp")
         try refused(good, "--at", "2020-01-01T00:00:00Z", says: "not-yet-valid", "nbf")
         try refused(try world.irishToken("--instrument", "subpoena"), says: "out-of-scope", "instrument")
+        // What opens nothing here, whatever is read, is not good.
+        try refused(try world.irishToken("--jurisdiction", "US"), says: "out-of-scope", "the jurisdiction US")
+        try refused(try world.irishToken(data: "relocate"), says: "out-of-scope", "its data is relocate")
+        try refused(try world.irishToken(mailbox: "ali*"), says: "out-of-scope", "mailboxes by their beginnings")
+        try refused(try world.irishToken("--datacenter", "iad1"), says: "out-of-scope", "none of its datacenters")
+        try refused(try world.irishToken("--subject", "nobody"), says: "wrong-bearer", "no principal of this gateway")
+        #expect(try verify(try world.irishToken(data: "content", "--instrument", "court-order")).status == 0)
         let bound = try world.irishToken("--certificate", world.folder("pki/iad1-ediscovery.crt"))
         try refused(bound, "--certificate", world.folder("pki/iad1-thief.crt"), says: "wrong-bearer", "cnf")
         #expect(try verify(bound, "--certificate", world.folder("pki/iad1-ediscovery.crt")).status == 0)
