@@ -91,7 +91,7 @@ struct KeysNew: ParsableCommand {
         let jwk = key.publicKey.jwk(keyID: kid)
         try KeyFiles.create(privatePath, try key.pem(), mode: 0o600)
         try KeyFiles.replace(jwks, KeySetText.lines(keys + [jwk]), mode: 0o644)
-        print(String(decoding: jwk.utf8Text, as: UTF8.self))
+        try Output.text(String(decoding: jwk.utf8Text, as: UTF8.self) + "\n")
         KeyFiles.tell(
             """
             \(privatePath): the private key (\(algorithm.rawValue)). Keep it in the issuer's jurisdiction, with persons whom no foreign \
@@ -118,7 +118,7 @@ struct KeysNew: ParsableCommand {
         let hash = Hex.encode(Array(SHA256Digest(hashing: Array(name.utf8) + [0x0A] + typed).bytes.prefix(4)))
         let line = "PRIVATE+KEY+\(name)+\(hash)+\(Base64.standard.encode([type.rawValue] + seed))\n"
         try KeyFiles.create(privatePath, Array(line.utf8), mode: 0o600)
-        print("\(name)+\(hash)+\(Base64.standard.encode(typed))")
+        try Output.text("\(name)+\(hash)+\(Base64.standard.encode(typed))\n")
         KeyFiles.tell("\(privatePath): the \(kind.rawValue)'s signing key. What was printed verifies it: publish it.")
     }
 

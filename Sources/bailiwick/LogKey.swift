@@ -21,6 +21,6 @@ struct LogKey: ParsableCommand {
         guard let signer = types.lazy.compactMap({ try? NoteSigner(line, type: $0) }).first else {
             throw ValidationError("\(file) is no key of C2SP's form (PRIVATE+KEY+…).")
         }
-        print(signer.verifier.text)
+        try Output.text(signer.verifier.text + "\n")
     }
 }

@@ -37,6 +37,13 @@ struct Output: ~Copyable {
         try KeyFiles.synchronizeFolder(of: path)
     }
 
+    /// Writes a text to standard output for whoever keeps it, as a token or a key: `print` does not tell that a disk is full.
+    static func text(_ text: String) throws {
+        var output = Output()
+        try output.bytes(Array(text.utf8))
+        try output.flush()
+    }
+
     mutating func line(_ text: String) throws { try line(Array(text.utf8)) }
 
     mutating func line(_ bytes: [UInt8]) throws {

@@ -69,7 +69,7 @@ struct TokenIssue: ParsableCommand {
             }
             let builder = try build(claims, try needed(algorithm, "--algorithm"), kid)
             if request == "-" {
-                print(String(decoding: builder.signingInput, as: UTF8.self), terminator: "")
+                try Output.text(String(decoding: builder.signingInput, as: UTF8.self))
             } else {
                 // It names mailboxes, under an order that may not be disclosed.
                 try KeyFiles.create(request, builder.signingInput, mode: 0o600)
@@ -83,7 +83,7 @@ struct TokenIssue: ParsableCommand {
         let path = try needed(key, "--key (or --request)")
         let privateKey = try TokenFiles.privateKey(path, algorithm)
         let builder = try build(claims, privateKey.algorithm, kid)
-        print(String(decoding: try builder.signed(by: privateKey), as: UTF8.self))
+        try Output.text(String(decoding: try builder.signed(by: privateKey), as: UTF8.self) + "\n")
         KeyFiles.tell(TokenSummary(claims).text)
     }
 
@@ -101,7 +101,7 @@ struct TokenIssue: ParsableCommand {
         guard let token = builder.attaching(try KeyFiles.read(signature), of: publicKey) else {
             throw TokenCommandError.signature
         }
-        print(String(decoding: token, as: UTF8.self))
+        try Output.text(String(decoding: token, as: UTF8.self) + "\n")
         KeyFiles.tell(TokenSummary(unsigned.claims).text)
     }
 

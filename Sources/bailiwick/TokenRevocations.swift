@@ -34,6 +34,6 @@ struct TokenRevocations: ParsableCommand {
         let builder = TokenBuilder(
             revoking: tokenID, issuer: issuer, issuedAtSeconds: now, expiresSeconds: now + hours * 3600,
             algorithm: privateKey.algorithm, keyID: kid)
-        print(String(decoding: try builder.signed(by: privateKey), as: UTF8.self))
+        try Output.text(String(decoding: try builder.signed(by: privateKey), as: UTF8.self) + "\n")
     }
 }

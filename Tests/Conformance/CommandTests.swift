@@ -167,6 +167,26 @@ import Testing
         #expect(try verify(good).status == 0)
     }
 
+    /// A token, a list or a key that a full disk cut off is not handed out as one.
+    @Test func whatCannotBeWrittenIsNotSaidToBe() throws {
+        func full(_ arguments: [String]) throws -> CommandResult {
+            try run(
+                ["sh", "-c", #"exec "$0" "$@" > /dev/full"#, "\(products)/bailiwick"] + arguments,
+                folder: world.folder.path)
+        }
+        let signing = ["--key", "keys/issuer-ie.pem", "--kid", "ie-2026", "--hours", "1"]
+        for arguments in [
+            ["token", "issue"] + signing + Self.order,
+            ["token", "revocations", "--issuer", "https://authorizations.example.ie"] + signing,
+            ["keys", "new", "--kind", "log", "--name", "logs.example.org/full", "--private", "full-log-key"],
+            ["log", "key", "keys/log-dub1"],
+        ] {
+            let result = try full(arguments)
+            #expect(result.status == 1 && result.errors.contains("No space left on device"), "\(arguments): \(result)")
+            #expect(!result.errors.contains("This warrant opens"), "\(result.errors)")
+        }
+    }
+
     @Test func aMissingOptionIsNamed() throws {
         let result = try bailiwick(["token", "issue", "--issuer", "x", "--hours", "1"])
         #expect(result.status != 0)
