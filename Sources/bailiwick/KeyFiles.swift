@@ -40,11 +40,12 @@ enum KeyFiles {
         try synchronizeFolder(of: path)
     }
 
-    /// Puts a file in the place of another at once, durable when this returns.
+    /// Puts a file in the place of another at once, durable when this returns. Its mode is that one whatever the umask is: a daemon of
+    /// another user reads it.
     static func replace(_ path: String, _ bytes: [UInt8], mode: mode_t) throws(KeyFileError) {
         let temporary = "\(path).\(getpid()).new"
         try create(temporary, bytes, mode: mode)
-        guard unsafe rename(temporary, path) == 0 else {
+        guard unsafe chmod(temporary, mode) == 0, unsafe rename(temporary, path) == 0 else {
             let code = errno
             _ = unsafe unlink(temporary)
             throw .system("replace", path, code)
@@ -52,13 +53,16 @@ enum KeyFiles {
         try synchronizeFolder(of: path)
     }
 
-    /// Appends one line by one write, under a lock, durable when this returns. The file is made where there is none.
+    /// Appends one line by one write, under a lock, durable when this returns. The file is made where there is none, for all to read
+    /// whatever the umask is: a daemon that could not read it would refuse its reload.
     static func append(_ line: [UInt8], to path: String) throws(KeyFileError) {
         let isNew = unsafe access(path, F_OK) != 0
         let descriptor = try open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
         defer { close(descriptor) }
         var status = stat()
-        guard flock(descriptor, LOCK_EX) == 0, unsafe fstat(descriptor, &status) == 0 else {
+        guard flock(descriptor, LOCK_EX) == 0, unsafe fstat(descriptor, &status) == 0,
+            !isNew || fchmod(descriptor, 0o644) == 0
+        else {
             throw .system("append to", path, errno)
         }
         // A line that an earlier crash cut off is refused whole by whoever reads the file; it must not swallow ours as well.

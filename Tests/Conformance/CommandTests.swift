@@ -73,6 +73,30 @@ import Testing
         #expect(world.folder.read("keys/seal-dub1") == before)
     }
 
+    /// Root may make them under a narrow umask, and the daemon's user reads them.
+    @Test func whatTheDaemonReadsIsForAllToRead() throws {
+        func narrow(_ arguments: [String]) throws {
+            let command = ["sh", "-c", #"umask 077; exec "$0" "$@""#, "\(products)/bailiwick"]
+            let result = try run(command + arguments, folder: world.folder.path)
+            #expect(result.status == 0, "\(result.errors)")
+        }
+        func mode(_ name: String) throws -> Int? {
+            try FileManager.default.attributesOfItem(atPath: world.folder(name))[.posixPermissions] as? Int
+        }
+        try narrow(["token", "revoke", "--deny-list", "narrow.denied", try world.irishToken()])
+        try narrow([
+            "keys", "new", "--kind", "issuer", "--kid", "k1", "--private", "narrow.pem", "--jwks", "narrow.jwks",
+        ])
+        #expect(try mode("narrow.denied") == 0o644)
+        #expect(try mode("narrow.jwks") == 0o644)
+        #expect(try mode("narrow.pem") == 0o600)
+        // Whoever narrowed a list that is there meant it.
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o640], ofItemAtPath: world.folder("narrow.denied"))
+        try narrow(["token", "revoke", "--deny-list", "narrow.denied", try world.irishToken()])
+        #expect(try mode("narrow.denied") == 0o640)
+    }
+
     // MARK: - Tokens
 
     /// The legal desk's key never touches this machine: it gets bytes, and gives a signature.
