@@ -78,7 +78,9 @@ package struct LogAudit: ~Copyable {
     private mutating func take(_ line: [UInt8], at index: UInt64, file: String) throws {
         if index == reader.minimumIndex, index > 0, let time = LogReader.time(of: line) { writes.begin(pruned: time) }
         if line.starts(with: Self.decisionMarker) { return try decision(line, at: index, file: file) }
-        guard let entry = (try? JSONValue(parsing: line))?.object else { return }
+        guard let entry = (try? JSONValue(parsing: line))?.object else {
+            throw LogFault(index: index, file: file, what: "is no entry")
+        }
         switch entry["kind"]?.string {
         case "decision": try decision(line, at: index, file: file)
         case "completion":

@@ -79,7 +79,7 @@ struct MergedSearch {
         sources[at].next = nil
         while let logged = try sources[at].cursor.next() {
             if logged.index % 4096 == 0 { progress(sources.map(\.cursor.share).reduce(0, +) / Double(sources.count)) }
-            guard let entry = filter.match(logged.line) else { continue }
+            guard let entry = try filter.match(logged) else { continue }
             sources[at].next = Hit(
                 origin: sources[at].origin, index: logged.index, line: logged.line, entry: entry,
                 time: entry["time"]?.string ?? "")

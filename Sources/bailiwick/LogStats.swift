@@ -30,10 +30,7 @@ struct LogStats: ParsableCommand {
             do throws(LogFault) {
                 var cursor = try filter.cursor(reader)
                 while let logged = try cursor.next() {
-                    guard let entry = filter.match(logged.line) else {
-                        throw LogFault(index: logged.index, file: "tile/entries", what: "is no entry")
-                    }
-                    statistics.count(entry)
+                    if let entry = try filter.match(logged) { statistics.count(entry) }
                     if logged.index % 4096 == 0 { bar.show(cursor.share) }
                 }
             } catch { throw LogCommandError.log(folder, error) }

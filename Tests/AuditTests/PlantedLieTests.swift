@@ -345,6 +345,22 @@ import Tokens
         #expect(fault?.index == Self.place)
     }
 
+    /// `verify` reads a completion by the position of its members; to the audit it must be JSON.
+    @Test func aCompletionThatNobodyCanReadIsFound() throws {
+        let log = try Log(Self.bureau, at: Self.place, Self.granted)
+        var write = Self.write
+        write.seconds = Bureau.now + 720
+        let entry = Self.bureau.entry(write)
+        let item = CompletionEntry.Item(index: log.append(entry), status: 200, bytes: 0, outcome: .whole)
+        log.append(CompletionEntry(gateway: entry.gateway, items: [item]), seconds: write.seconds)
+        let line = String(decoding: try #require(log.lines.last), as: UTF8.self)
+        log.lines[log.lines.count - 1] = Array(
+            line.replacing("\"status\":200", with: "\"status\":200,\"status\":200").utf8)
+        try log.write()
+        let fault = #expect(throws: LogFault.self) { try log.audit(keys: true) }
+        #expect(fault?.index == UInt64(log.lines.count - 1))
+    }
+
     /// Ten overwrites refused in a minute, then the suspension; without the tenth it does not follow.
     @Test(arguments: [9, 10]) func aSuspensionNeedsTenOverwrites(count: Int) throws {
         let log = try Log(Self.bureau, at: Self.place, Self.granted)

@@ -153,6 +153,21 @@ import Testing
             try fault(#"{"kind":"event"\#(head),"event":"open-decisions","indexes":[298,299]}"#).isEmpty)
     }
 
+    /// What the tree holds and nobody can read is told, and not left out.
+    @Test(arguments: [
+        ["query", "--json"], ["query", "--reason", "authorized"], ["export", "--format", "csv"], ["stats"],
+    ])
+    func anEntryThatCannotBeReadIsTold(arguments: [String]) throws {
+        let log = try BuiltLog()
+        try log.grow(to: 300)
+        let head = #"{"kind":"decision","v":1,"time":"2026-11-02T00:00:00.000000Z","gateway":"g","request":"r""#
+        // A name stands twice; its head verifies.
+        try log.append([Array((head + #","decision":"allow","reason":"authorized","reason":"authorized"}"#).utf8)])
+        #expect(try log.tool("verify", log.path, "--key", log.vkey).status == 0)
+        let result = try run(["\(products)/bailiwick", "log", arguments[0], log.path] + arguments.dropFirst())
+        #expect(result.status == 1 && result.errors.contains("entry 300: tile/entries/001: is no entry"), "\(result)")
+    }
+
     /// Every entry's head by position is what the JSON parser reads.
     @Test func headsByPositionAreThoseOfTheParser() throws {
         let log = try BuiltLog()

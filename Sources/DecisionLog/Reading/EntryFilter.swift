@@ -29,8 +29,13 @@ package struct EntryFilter: Sendable {
     }
 
     /// The entry, parsed, when it is one of those that were asked for.
-    package mutating func match(_ line: [UInt8]) -> JSONObject? {
-        guard mayMatch(line), let entry = (try? JSONValue(parsing: line))?.object else { return nil }
+    /// - Throws: for one that may be and that nobody can read: left out, it would be in the log and in no answer.
+    package mutating func match(_ logged: LoggedEntry) throws(LogFault) -> JSONObject? {
+        guard mayMatch(logged.line) else { return nil }
+        guard let entry = (try? JSONValue(parsing: logged.line))?.object else {
+            throw LogFault(
+                index: logged.index, file: TilePath(.entries, index: logged.index / 256).path, what: "is no entry")
+        }
         func equals(_ wanted: String?, _ name: String) -> Bool { wanted == nil || entry[name]?.string == wanted }
         guard equals(kind, "kind"), equals(principal, "principal"), equals(store, "store"), equals(reason, "reason"),
             equals(decision, "decision")
