@@ -126,6 +126,12 @@ struct TokenIssue: ParsableCommand {
         guard PrincipalName(try needed(subject, "--subject")) != nil else {
             throw ValidationError("--subject is no name that a principal can have.")
         }
+        // Names alone can be matched: two of them in one text, or a space, would be a token that nobody takes.
+        for (option, names) in [("--audience", audience), ("--datacenter", datacenter)] {
+            guard let other = names.first(where: { DatacenterName($0) == nil }) else { continue }
+            throw ValidationError(
+                "\(option) \(other): no name that a gateway or a datacenter can have; give the option once for each.")
+        }
         return Claims(
             issuer: try needed(issuer, "--issuer"), subject: try needed(subject, "--subject"),
             audience: try some(audience, "--audience"),

@@ -25,7 +25,14 @@ struct TokenRevocations: ParsableCommand {
 
     func validate() throws {
         guard (1...8784).contains(hours) else { throw ValidationError("--hours is 1 to 8784.") }
-        guard !tokenID.contains("") else { throw ValidationError("--token-id is empty.") }
+        guard tokenID.allSatisfy({ (1...TokenLimits.identifierBytesMax).contains($0.utf8.count) }) else {
+            throw ValidationError(
+                "--token-id is the jti of a token, 1 to \(TokenLimits.identifierBytesMax) bytes: `bailiwick token inspect` shows it."
+            )
+        }
+        guard (1...TokenLimits.identifierBytesMax).contains(kid.utf8.count) else {
+            throw ValidationError("--kid is 1 to \(TokenLimits.identifierBytesMax) bytes.")
+        }
     }
 
     func run() throws {

@@ -191,6 +191,23 @@ import Testing
         #expect(try verify(good).status == 0)
     }
 
+    /// What could only be meant otherwise is not signed.
+    @Test func whatNobodyWouldTakeIsNotIssued() throws {
+        let signing = ["--key", "keys/issuer-ie.pem", "--kid", "ie-2026", "--hours", "1"]
+        for (more, says) in [
+            (["--audience", "dub1-gw1,dub1-gw2"], "--audience dub1-gw1,dub1-gw2"),
+            (["--datacenter", "dub1 "], "--datacenter dub1 "),
+        ] {
+            let result = try bailiwick(["token", "issue"] + signing + Self.order + more)
+            #expect(result.status == 64 && result.errors.contains(says) && result.text.isEmpty, "\(result)")
+        }
+        // The token in the place of its name.
+        let list = ["token", "revocations", "--issuer", "https://authorizations.example.ie"] + signing
+        let revoked = try bailiwick(list + ["--token-id", try world.irishToken()])
+        #expect(revoked.status == 64 && revoked.errors.contains("the jti of a token"), "\(revoked)")
+        #expect(try bailiwick(list + ["--token-id", "a"]).status == 0)
+    }
+
     /// A token, a list or a key that a full disk cut off is not handed out as one.
     @Test func whatCannotBeWrittenIsNotSaidToBe() throws {
         func full(_ arguments: [String]) throws -> CommandResult {
