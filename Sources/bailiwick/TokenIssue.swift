@@ -59,6 +59,10 @@ struct TokenIssue: ParsableCommand {
     func run() throws {
         if let attach {
             guard let request, let jwks else { throw ValidationError("--attach needs --request and --jwks.") }
+            guard !saysMore else {
+                throw ValidationError(
+                    "--attach takes the order as --request has it: leave out all but --request, --attach and --jwks.")
+            }
             return try finish(request: request, signature: attach, jwks: jwks)
         }
         let claims = try claims()
@@ -85,6 +89,16 @@ struct TokenIssue: ParsableCommand {
         let builder = try build(claims, privateKey.algorithm, kid)
         try Output.text(String(decoding: try builder.signed(by: privateKey), as: UTF8.self) + "\n")
         KeyFiles.tell(TokenSummary(claims).text)
+    }
+
+    /// Is something of an order given besides the files?
+    private var saysMore: Bool {
+        let texts = [issuer, key, kid, subject, instrument, reference, authorityName, certificate, tokenID]
+        let lists = [audience, datacenter, mailbox]
+        let times = [receivedFrom, receivedTo, notBefore, expires, nondisclosureUntil]
+        return texts.contains { $0 != nil } || lists.contains { !$0.isEmpty } || times.contains { $0 != nil }
+            || !data.isEmpty || hours != nil || algorithm != nil || jurisdiction != nil || authorityCountry != nil
+            || requester != nil
     }
 
     private func finish(request: String, signature: String, jwks: String) throws {

@@ -201,6 +201,10 @@ import Testing
             let result = try bailiwick(["token", "issue"] + signing + Self.order + more)
             #expect(result.status == 64 && result.errors.contains(says) && result.text.isEmpty, "\(result)")
         }
+        let attached = try bailiwick([
+            "token", "issue", "--request", "a", "--attach", "b", "--jwks", "issuers/ie.jwks", "--mailbox", "bob",
+        ])
+        #expect(attached.status == 64 && attached.errors.contains("leave out all but"), "\(attached)")
         // The token in the place of its name.
         let list = ["token", "revocations", "--issuer", "https://authorizations.example.ie"] + signing
         let revoked = try bailiwick(list + ["--token-id", try world.irishToken()])
