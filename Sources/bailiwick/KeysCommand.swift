@@ -89,8 +89,11 @@ struct KeysNew: ParsableCommand {
         }
         let key = try PrivateKey(generating: algorithm)
         let jwk = key.publicKey.jwk(keyID: kid)
+        let file = KeySetText.lines(keys + [jwk])
+        // A set that is too large would be taken by no gateway.
+        do throws(KeySetError) { _ = try KeySet(parsing: file) } catch { throw KeysError.notTaken(jwks, error) }
         try KeyFiles.create(privatePath, try key.pem(), mode: 0o600)
-        try KeyFiles.replace(jwks, KeySetText.lines(keys + [jwk]), mode: 0o644)
+        try KeyFiles.replace(jwks, file, mode: 0o644)
         try Output.text(String(decoding: jwk.utf8Text, as: UTF8.self) + "\n")
         KeyFiles.tell(
             """
@@ -150,9 +153,11 @@ enum KeySetText {
 /// Why a key is not made.
 enum KeysError: Error, Hashable, CustomStringConvertible {
     case keyIDTaken(String, String)
+    case notTaken(String, KeySetError)
 
     var description: String {
         switch self {
+        case .notTaken(let path, let error): "\(path) with this key would be refused by gateways: \(error)"
         case .keyIDTaken(let id, let path): "\(path) already has a key with kid \(quoted(id)): choose another --kid"
         }
     }

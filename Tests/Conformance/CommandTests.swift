@@ -73,6 +73,22 @@ import Testing
         #expect(world.folder.read("keys/seal-dub1") == before)
     }
 
+    /// A set of one key more than gateways take would keep each of them from its next start.
+    @Test func aKeySetDoesNotGrowBeyondWhatGatewaysTake() throws {
+        func make(_ number: Int) throws -> CommandResult {
+            try bailiwick([
+                "keys", "new", "--kind", "issuer", "--algorithm", "Ed25519", "--kid", "k\(number)", "--private",
+                "many-\(number).pem", "--jwks", "many.jwks",
+            ])
+        }
+        for number in 1...64 { #expect(try make(number).status == 0) }
+        let full = world.folder.read("many.jwks")
+        let one = try make(65)
+        #expect(one.status == 1 && one.errors.contains("1 to 64 keys"), "\(one)")
+        #expect(world.folder.read("many.jwks") == full)
+        #expect(!FileManager.default.fileExists(atPath: world.folder("many-65.pem")))
+    }
+
     /// Root may make them under a narrow umask, and the daemon's user reads them.
     @Test func whatTheDaemonReadsIsForAllToRead() throws {
         func narrow(_ arguments: [String]) throws {
