@@ -53,6 +53,10 @@ struct LogVerify: ParsableCommand {
     func run() throws {
         let verifiers = try key.map(LogArguments.verifier)
         let witnesses = try witness.map(LogArguments.witness)
+        // One that is given twice is one: it would make a quorum by itself.
+        guard Set(witnesses.map(\.keyID)).count == witnesses.count else {
+            throw ValidationError("--witness: one key is given twice.")
+        }
         let earlier = try since.map { path in try LogArguments.checkpoint(path, verifiers) }
         if let twice = earlier.first(where: { one in earlier.count { $0.origin == one.origin } > 1 }) {
             throw ValidationError(

@@ -100,6 +100,19 @@ import Testing
         #expect(twice.status == 64 && twice.errors.contains("two checkpoints of"), "\(twice.errors)")
     }
 
+    /// A witness that is named twice is one.
+    @Test func aWitnessCountsOnce() throws {
+        let log = try BuiltLog()
+        try log.grow(to: 3)
+        let made = try run(
+            ["\(products)/bailiwick", "keys", "new", "--kind", "witness", "--name", "w1", "--private", "witness"],
+            folder: log.folder.path)
+        let witness = made.text.trimmingCharacters(in: .newlines)
+        let twice = try log.tool(
+            "verify", log.path, "--key", log.vkey, "--witness", witness, "--witness", witness, "--quorum", "2")
+        #expect(twice.status == 64 && twice.errors.contains("given twice"), "\(twice.errors)")
+    }
+
     /// Auditors of a log whose key was rotated have both keys, and a checkpoint that the old one signed.
     @Test func aRotatedLogVerifiesUnderItsKeysInAnyOrder() throws {
         let log = try BuiltLog()
