@@ -22,7 +22,19 @@ package struct ScanFinding: Hashable, Sendable {
 
 extension ScanFinding: CustomStringConvertible {
     /// As an operator reads it.
-    package var description: String { "\(String(decoding: name, as: UTF8.self)): \(problem)" }
+    package var description: String { "\(Self.printable(String(decoding: name, as: UTF8.self))): \(problem)" }
+
+    /// Who may write chooses the name: one that would steer a terminal, or pass for lines of the list, is quoted.
+    private static func printable(_ name: String) -> String {
+        func steers(_ scalar: Unicode.Scalar) -> Bool {
+            scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || scalar.properties.isBidiControl
+        }
+        guard name.unicodeScalars.contains(where: steers) else { return name }
+        return "\""
+            + name.unicodeScalars.map { scalar in
+                steers(scalar) ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+            }.joined() + "\""
+    }
 }
 
 extension ScanFinding.Problem: CustomStringConvertible {

@@ -112,6 +112,13 @@ import Testing
         #expect(try store.scan().findings == [ScanFinding(name: bytes("pipe"), problem: .notAnObject)])
     }
 
+    /// What is found is told on a terminal, a line each.
+    @Test func aFindingIsOneLineAndSteersNothing() {
+        func text(_ name: String) -> String { "\(ScanFinding(name: bytes(name), problem: .untagged))" }
+        #expect(text("alice/é \"1\".eml") == "alice/é \"1\".eml: no tag")
+        #expect(text("a\nb: no tag\u{1B}[2J\u{9B}\u{202E}") == #""a\u{a}b: no tag\u{1b}[2J\u{9b}\u{202e}": no tag"#)
+    }
+
     /// What is ours cannot be named by any key.
     @Test func internalFilesAreNoKeys() throws {
         let store = try TestStore()
