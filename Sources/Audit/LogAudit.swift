@@ -12,6 +12,8 @@ package struct AuditReport: Sendable {
         package var decisions: UInt64
         /// A `start` or `reload` event names it.
         package var isAnnounced: Bool
+        /// Decisions to allow under it when another one had been in its place for longer than a request is in hand.
+        package var late: UInt64 = 0
     }
 
     package var decisions: UInt64 = 0
@@ -49,6 +51,9 @@ package struct LogAudit: ~Copyable {
     private var report = AuditReport()
     private var positions: [String: Int] = [:]
     private var announced: Set<String> = []
+    /// The policy that the last `start` or `reload` event names, and since when those before it are in force no more.
+    private var inForce: String?
+    private var replaced: [String: Timestamp] = [:]
 
     /// - Parameter reader: of a log that `LogVerifier` found good.
     package init(_ reader: LogReader, reveal: Reveal) {
@@ -73,6 +78,9 @@ package struct LogAudit: ~Copyable {
         return report
     }
 
+    /// A request that came before its policy was replaced is decided by then; what it becomes later is no new decision to allow.
+    package static let inHandSecondsMax: Int64 = 60
+
     private static let decisionMarker = Array(#"{"kind":"decision","#.utf8)
 
     private mutating func take(_ line: [UInt8], at index: UInt64, file: String) throws {
@@ -88,7 +96,11 @@ package struct LogAudit: ~Copyable {
         case "event":
             guard let name = entry["event"]?.string, name == "start" || name == "reload" else { return }
             if name == "start" { writes.restart() }
-            if let policy = entry["policy"]?.string { announced.insert(policy) }
+            guard let policy = entry["policy"]?.string else { return }
+            announced.insert(policy)
+            if let inForce, inForce != policy, let time = LogReader.time(of: line) { replaced[inForce] = time }
+            replaced[policy] = nil
+            inForce = policy
         default: break
         }
     }
@@ -105,6 +117,11 @@ package struct LogAudit: ~Copyable {
         }
         report.decisions += 1
         report.policies[positions[entry.policy] ?? 0].decisions += 1
+        if entry.reason.allows, let end = replaced[entry.policy],
+            entry.time > end.adding(seconds: Self.inHandSecondsMax)
+        {
+            report.policies[positions[entry.policy] ?? 0].late += 1
+        }
         switch redecider.redecide(entry, writes) {
         case .whole: report.whole += 1
         case .inPart(let doubts): for doubt in doubts { report.doubts[doubt, default: 0] += 1 }
@@ -138,7 +155,10 @@ package struct LogAudit: ~Copyable {
         }
         let bench = Bench(snapshot, name: policy)
         // The event that named the policy in force where a pruned log begins went with what was pruned.
-        if benches.isEmpty, reader.minimumIndex > 0 { announced.insert(policy) }
+        if benches.isEmpty, reader.minimumIndex > 0 {
+            announced.insert(policy)
+            inForce = inForce ?? policy
+        }
         benches[policy] = bench
         positions[policy] = report.policies.count
         report.policies.append(

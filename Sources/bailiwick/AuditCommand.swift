@@ -86,7 +86,11 @@ struct LogAuditCommand: ParsableCommand {
             let issuers = policy.issuers.isEmpty ? "no issuer" : policy.issuers.map(quoted).joined(separator: ", ")
             lines.append(
                 "  policy/\(policy.sha256): \(policy.decisions) decisions; issuers: \(issuers)"
-                    + (policy.isAnnounced ? "" : "; NO start or reload event names it"))
+                    + (policy.isAnnounced ? "" : "; NO start or reload event names it")
+                    + (policy.late == 0
+                        ? ""
+                        : "; \(policy.late) allowed AFTER it had been replaced for more than \(LogAudit.inHandSecondsMax) s")
+            )
         }
         return lines.joined(separator: "\n")
     }

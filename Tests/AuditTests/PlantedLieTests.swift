@@ -295,6 +295,34 @@ import Tokens
         #expect(throws: LogFault.self) { try log.audit(keys: false) }
     }
 
+    /// A policy that was replaced, by a reload that revoked a token say, opens nothing any more but what was in hand. It may come back.
+    @Test(
+        arguments: [
+            ([600, 660], nil, 0), ([660, 661, 900], nil, 2), ([661, 2000], 1000, 1),
+        ] as [([Int64], Int64?, UInt64)])
+    func whatIsAllowedUnderReplacedSettingsIsCounted(decisions: [Int64], back: Int64?, late: UInt64) throws {
+        let log = try Log(Self.bureau, at: Self.place, Self.granted)
+        func reload(_ policy: String, after seconds: Int64) {
+            var line: [UInt8] = []
+            EventEntry(
+                gateway: Self.bureau.settings.gateway.name, name: "reload", members: [("policy", .text(policy))]
+            ).append(to: &line, time: Timestamp(seconds: Bureau.now + seconds))
+            log.lines.append(line)
+        }
+        reload(String(repeating: "b", count: 64), after: 600)
+        for seconds in decisions {
+            if let back, seconds > back { reload(Self.bureau.policy, after: back) }
+            for var request in [Self.home, Self.granted] {
+                // Without its token it is refused.
+                request.tokens = []
+                request.seconds = Bureau.now + seconds
+                log.append(Self.bureau.entry(request))
+            }
+        }
+        try log.write()
+        #expect(try log.audit(keys: true).policies.map(\.late) == [late])
+    }
+
     /// A snapshot under its own right hash, whose keys are not those that signed the token.
     @Test func anotherIssuersKeysAreFound() throws {
         let other = try Bureau()
