@@ -42,7 +42,7 @@ enum OpenDecisions {
                 case .completion(let indexes): completed.formUnion(indexes)
                 case .event where isEvent("start"): return allowed.subtracting(completed).sorted()
                 case .event: hasStopped = isEvent("stop")
-                case .refuse, .leftOpen, nil: break
+                case .refuse, .leftOpen, .pruned, nil: break
                 }
             }
         }

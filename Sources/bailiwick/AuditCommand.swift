@@ -63,6 +63,7 @@ struct LogAuditCommand: ParsableCommand {
                 print("\(folder): good: \(verified.entries) entries signed by \(verifier.name)")
                 if report.minimumIndex > 0 {
                     print("  from entry \(report.minimumIndex) on: those before it were pruned; audit the archive")
+                    if verified.isPruningUntold { print("  \(LogVerify.untold)") }
                 }
                 print(Self.text(report))
             } catch {

@@ -10,7 +10,7 @@ struct LogVerify: ParsableCommand {
         discussion: """
             Hashes every entry, compares every tile of every level, the root and the signature, the order of time, and each decision's \
             completion; names the first thing wrong by entry, file and offset. Works on a copy, and while the daemon runs. Of a log whose \
-            beginning was pruned it says from which entry on it verified.
+            beginning was pruned it says from which entry on it verified, and whether the log itself tells that.
 
             Keep a checkpoint, and give it the next time with --since: then nobody, the holder of the key included, can have changed what it \
             covers. Ask for --quorum cosignatures by --witness keys: then the holder of the log's key cannot show you another history than \
@@ -106,6 +106,7 @@ struct LogVerify: ParsableCommand {
             print(
                 "  verified from entry \(report.minimumIndex) on: those before it were pruned, and stand by their hashes only"
             )
+            if report.isPruningUntold { print("  \(Self.untold)") }
         }
         if let since { print("  the first \(since.size) are those of the earlier checkpoint") }
         print(
@@ -138,6 +139,10 @@ struct LogVerify: ParsableCommand {
         }
         return lines
     }
+
+    /// Of a log that begins later than it says itself.
+    static let untold =
+        "NO pruned event tells that: the daemon records it soon after a pruning, or when it starts; else somebody took them away"
 
     private static func list(_ indexes: [UInt64]) -> String {
         indexes.prefix(20).map(String.init).joined(separator: ", ") + (indexes.count > 20 ? ", …" : "")

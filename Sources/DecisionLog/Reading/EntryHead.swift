@@ -9,6 +9,8 @@ struct EntryHead {
         case completion([UInt64])
         /// The event that a start after a crash writes: decisions that nothing will close.
         case leftOpen([UInt64])
+        /// The event that tells that entries before this one were pruned.
+        case pruned(UInt64)
     }
 
     let kind: Kind
@@ -117,8 +119,13 @@ struct EntryHead {
             let items = (object["completed"]?.array ?? []).map { $0.object?["index"] ?? .null }
             return numbers(items).map { EntryHead(kind: .completion($0), time: time) }
         case "event":
-            guard object["event"]?.string == "open-decisions" else { return EntryHead(kind: .event, time: time) }
-            return numbers(object["indexes"]?.array ?? []).map { EntryHead(kind: .leftOpen($0), time: time) }
+            switch object["event"]?.string {
+            case "open-decisions":
+                return numbers(object["indexes"]?.array ?? []).map { EntryHead(kind: .leftOpen($0), time: time) }
+            case "pruned":
+                return numbers([object["minimum_index"] ?? .null]).map { EntryHead(kind: .pruned($0[0]), time: time) }
+            default: return EntryHead(kind: .event, time: time)
+            }
         default: return nil
         }
     }

@@ -16,10 +16,16 @@ package struct LogReport: Sendable {
     package var last: Timestamp?
     /// The first entry that was read: those before it were pruned, and stand in the tree by their hashes only.
     package var minimumIndex: UInt64 = 0
+    /// The highest such entry that the log's own `pruned` events tell. `minimum-index` is signed by nobody: whoever may write in the
+    /// folder can have a beginning that he took away look pruned.
+    package var toldMinimumIndex: UInt64 = 0
     /// Bytes of bundles and of the tiles above them.
     package var bytes: UInt64 = 0
 
     package init() {}
+
+    /// Was more taken away than the log itself tells, so far?
+    package var isPruningUntold: Bool { minimumIndex > toldMinimumIndex }
 }
 
 /// Verifies a log from the bytes on disk: every bundle and every tile of every level, the root, the order of time, and each decision's
@@ -194,6 +200,7 @@ extension LogReport {
         completions += other.completions
         events += other.events
         leftOpen += other.leftOpen
+        toldMinimumIndex = max(toldMinimumIndex, other.toldMinimumIndex)
         bytes += other.bytes
     }
 }

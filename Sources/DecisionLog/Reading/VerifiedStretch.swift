@@ -107,6 +107,9 @@ struct VerifiedStretch: Sendable {
             report.completions += 1
             try close(indexes, place, isLeftOpen: false, &isOpen)
         case .event: report.events += 1
+        case .pruned(let index):
+            report.events += 1
+            report.toldMinimumIndex = max(report.toldMinimumIndex, index)
         case .leftOpen(let indexes):
             report.events += 1
             try close(indexes, place, isLeftOpen: true, &isOpen)
