@@ -177,6 +177,46 @@ import Testing
         #expect(folders == 1 + 5, "m of the first, then m/a twice, m/a/1 twice and n")
     }
 
+    /// A thread that publishes comes back to the pool however steadily objects come: to whatever else waits there, and to the watchdog's token.
+    @Test(arguments: [true, false])
+    func othersHaveTheirTurnUnderASteadyLoad(inGroups: Bool) throws {
+        let pool = NIOThreadPool(numberOfThreads: 1)
+        pool.start()
+        defer { try? pool.syncShutdownGracefully() }
+        var syncing = Publisher.Syncing()
+        if inGroups { syncing.all = { _ in } }
+        let load = SteadyLoad(Publisher(FileJobs(pool: pool), syncing))
+        let (before, isOver) = (Collected<Int>(), DispatchSemaphore(value: 0))
+        pool.submit { _ in
+            load.publishAnother()
+            pool.submit { _ in
+                before.append(load.published.values.count)
+                isOver.signal()
+            }
+        }
+        isOver.wait()
+        #expect(before.values[0] < SteadyLoad.countMax)
+    }
+
+    /// While one object is in a thread's hands the next one comes.
+    private final class SteadyLoad: Sendable {
+        static let countMax = 1000
+        let published = Collected<Bool>()
+        private let publisher: Publisher
+
+        init(_ publisher: Publisher) { self.publisher = publisher }
+
+        func publishAnother() {
+            publisher.publish(
+                .init { [self] in
+                    published.append(true)
+                    if published.values.count < Self.countMax { publishAnother() }
+                    return nil
+                } cancel: {
+                })
+        }
+    }
+
     @Test func aPoolThatEndsTellsWhatWaits() throws {
         let publisher = Publisher(FileJobs(pool: NIOThreadPool(numberOfThreads: 1)), .init())
         let told = Collected<Bool>()

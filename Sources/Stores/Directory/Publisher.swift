@@ -62,7 +62,8 @@ final class OpenFolder: Sendable {
 /// that wait by then in one go. A group's syncfs costs little more than the fsync of one object, and most of what that costs is the
 /// processor's (docs/PERFORMANCE.md).
 ///
-/// A thread of the pool that finds objects waiting publishes groups of them until none waits. No thread waits for another.
+/// A thread of the pool takes all that waits, publishes it as a group, and goes back to the pool; another job follows for as long as
+/// something waits. No thread waits for another.
 final class Publisher: Sendable {
     /// An object to come.
     struct Waiting: Sendable {
@@ -74,7 +75,7 @@ final class Publisher: Sendable {
 
     private struct State {
         var waiting: [Waiting] = []
-        /// Threads that publish.
+        /// Jobs of the pool that publish, or are about to.
         var publishing = 0
         /// No groups before that: others write so much to the same file system that to wait for all of it is dear.
         var groupsAgain = NIODeadline.uptimeNanoseconds(0)
@@ -124,15 +125,20 @@ final class Publisher: Sendable {
             state.publishing += 1
             return true
         }
-        guard publishes else { return }
+        if publishes { publishOnThePool() }
+    }
+
+    /// One group a job: a thread that went on for as long as objects wait would not come back under a steady load, and whatever else waits for
+    /// the pool, the watchdog's token too, would wait with it.
+    private func publishOnThePool() {
         jobs.submit { [self] isActive in
-            while let group = next() {
-                if isActive {
-                    publish(group.compactMap { $0.prepare() })
-                } else {
-                    for object in group { object.cancel() }
-                }
+            guard isActive else {
+                while let group = next() { for object in group { object.cancel() } }
+                return
             }
+            guard let group = next() else { return }
+            publish(group.compactMap { $0.prepare() })
+            publishOnThePool()
         }
     }
 
