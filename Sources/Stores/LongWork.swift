@@ -13,4 +13,7 @@ package enum LongWork {
     static func goesOn() throws(StoreError) {
         guard listener.withLock({ $0 })?() ?? true else { throw .closing }
     }
+
+    /// The same, of what a stop waits for.
+    static func wentOn() { _ = listener.withLock { $0 }?() }
 }

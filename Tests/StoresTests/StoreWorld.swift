@@ -104,13 +104,14 @@ final class TestStore: Sendable {
 
     /// - Parameter path: an existing folder; nil for a new one that goes with this value.
     init(
-        path: String? = nil, place: Place = dublin, keyring: SealKeyring = keyring(), verifiesContent: Bool = false
+        path: String? = nil, place: Place = dublin, keyring: SealKeyring = keyring(), verifiesContent: Bool = false,
+        pool: NIOThreadPool = pool
     ) throws {
         folder = path == nil ? try Sandbox("store") : nil
         self.path = path ?? folder!.path
         store = try DirectoryStore.open(
             path: self.path, Self.configuration(place: place, keyring: keyring, verifiesContent: verifiesContent),
-            pool: Self.pool)
+            pool: pool)
     }
 
     /// The same folder under other settings.

@@ -15,7 +15,7 @@ extension DirectoryStore {
         } catch { return done(.failure(error)) }
         root.jobs.run(on: loop) { () throws(StoreError) -> ListPage in
             var listing = Listing(store: self, query: query, release: release)
-            do throws(SystemError) { return try listing.page() } catch { throw StoreError(error) }
+            return try listing.page()
         } _: {
             done($0)
         }
@@ -29,6 +29,8 @@ private struct Listing {
     let release: Release
     private var result = ListPage()
     private var lastCommonPrefix: [UInt8]?
+    /// Looked at so far.
+    private var items = 0
     /// No key before this is shown: the later of the prefix and the marker.
     private let bound: [UInt8]
     private static let slash = UInt8(ascii: "/")
@@ -41,16 +43,17 @@ private struct Listing {
         bound = query.prefix.lexicographicallyPrecedes(after) ? after : query.prefix
     }
 
-    mutating func page() throws(SystemError) -> ListPage {
+    mutating func page() throws(StoreError) -> ListPage {
         if query.keysMax > 0 { _ = try walk(prefix: [], path: []) }
         return result
     }
 
     /// Visits every key that begins with `prefix` (empty, or ending with a slash). False when the page is full.
-    private mutating func walk(prefix: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
+    private mutating func walk(prefix: [UInt8], path: [UInt8]) throws(StoreError) -> Bool {
         guard let folder = try sortedFolder(path) else { return true }
         var ahead = Ahead()
         for index in firstIndex(in: folder, prefix: prefix)..<folder.count {
+            try goesOn()
             let item = folder[index]
             let key = prefix + item.order
             if isBehindPrefix(key) { return true }
@@ -84,7 +87,7 @@ private struct Listing {
         !key.starts(with: query.prefix) && query.prefix.lexicographicallyPrecedes(key)
     }
 
-    private mutating func subtree(_ key: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
+    private mutating func subtree(_ key: [UInt8], path: [UInt8]) throws(StoreError) -> Bool {
         guard let common = commonPrefix(of: key) else { return try walk(prefix: key, path: path) }
         // Every key in here is shown as this one prefix: it is enough to know of one that may be shown.
         guard common != lastCommonPrefix, common != query.after else { return true }
@@ -126,15 +129,13 @@ private struct Listing {
     /// - Parameter seen: what the object is, where it was looked at before.
     private mutating func object(
         _ key: [UInt8], path: [UInt8], seen: Glances.Found?
-    ) throws(SystemError) -> Bool {
+    ) throws(StoreError) -> Bool {
         let common = commonPrefix(of: key)
         if let common, common == lastCommonPrefix || common == query.after { return true }
         let glance: Glance?
-        switch seen {
-        case .success(let found)?: glance = found
-        case .failure(let error)?: throw error
-        case nil: glance = try store.glance(at: key, path: path)
-        }
+        do throws(SystemError) {
+            glance = try seen.map { (seen) throws(SystemError) in try seen.get() } ?? store.glance(at: key, path: path)
+        } catch { throw StoreError(error) }
         guard let glance else { return true }
         guard admits(glance) else {
             result.excluded += 1
@@ -166,9 +167,10 @@ private struct Listing {
     }
 
     /// Is there an entry below that the decision admits? Any one will do.
-    private mutating func hasAdmitted(prefix: [UInt8], path: [UInt8]) throws(SystemError) -> Bool {
+    private mutating func hasAdmitted(prefix: [UInt8], path: [UInt8]) throws(StoreError) -> Bool {
         guard let folder = try sortedFolder(path) else { return false }
         for index in firstIndex(in: folder, prefix: prefix)..<folder.count {
+            try goesOn()
             let item = folder[index]
             let key = prefix + item.order
             if isBehindPrefix(key) { return false }
@@ -176,7 +178,11 @@ private struct Listing {
             switch item.kind {
             case .object:
                 guard key.starts(with: query.prefix), isAfter(key) else { continue }
-                guard let glance = try store.glance(at: key, path: whole) else { continue }
+                let glance: Glance?
+                do throws(SystemError) { glance = try store.glance(at: key, path: whole) } catch {
+                    throw StoreError(error)
+                }
+                guard let glance else { continue }
                 if admits(glance) { return true }
                 result.excluded += 1
             case .subtree:
@@ -207,14 +213,24 @@ private struct Listing {
         release.admission?.admits(mailbox: store.mailboxRule.mailbox(of: glance.key), object: glance.state) ?? false
     }
 
-    private func sortedFolder(_ path: [UInt8]) throws(SystemError) -> SortedFolder? {
+    private func sortedFolder(_ path: [UInt8]) throws(StoreError) -> SortedFolder? {
         do throws(SystemError) {
             return try store.root.sortedFolders.folder(path, try store.root.openFolder(path))
         } catch {
             switch error.code {
             case ENOENT, ENOTDIR, ELOOP, EXDEV: return nil
-            default: throw error
+            default: throw StoreError(error)
             }
         }
+    }
+
+    /// How many items may be looked at without a word.
+    private static let quietItemsMax = 64
+
+    /// What a decision does not admit fills no page: a walk may pass a whole store before one is full, and would be taken for stuck.
+    private mutating func goesOn() throws(StoreError) {
+        items += 1
+        guard items % Self.quietItemsMax == 0 else { return }
+        try LongWork.goesOn()
     }
 }

@@ -184,6 +184,8 @@ extension DirectoryRoot {
                     }
                     try folder.synchronize()
                     durable.remember(whole, since: token)
+                    // A key may have a thousand folders.
+                    LongWork.wentOn()
                 }
             }
             parent = whole
