@@ -132,11 +132,7 @@ private struct Listing {
     ) throws(StoreError) -> Bool {
         let common = commonPrefix(of: key)
         if let common, common == lastCommonPrefix || common == query.after { return true }
-        let glance: Glance?
-        do throws(SystemError) {
-            glance = try seen.map { (seen) throws(SystemError) in try seen.get() } ?? store.glance(at: key, path: path)
-        } catch { throw StoreError(error) }
-        guard let glance else { return true }
+        guard let glance = try look(at: key, path: path, seen: seen) else { return true }
         guard admits(glance) else {
             result.excluded += 1
             return true
@@ -149,6 +145,21 @@ private struct Listing {
                 etag: release.withholdsEntityTag ? nil : glance.etag))
         result.next = key
         return true
+    }
+
+    /// What an object is; nil where there is none. What may not be opened is left out, as what has no tag is: a file system's own
+    /// `lost+found` hides nothing that lies beside it.
+    private mutating func look(
+        at key: [UInt8], path: [UInt8], seen: Glances.Found?
+    ) throws(StoreError) -> Glance? {
+        do throws(SystemError) {
+            if let seen { return try seen.get() }
+            return try store.glance(at: key, path: path)
+        } catch {
+            guard error.isDenied else { throw StoreError(error) }
+            result.excluded += 1
+            return nil
+        }
     }
 
     private mutating func emit(commonPrefix: [UInt8]) -> Bool {
@@ -178,11 +189,7 @@ private struct Listing {
             switch item.kind {
             case .object:
                 guard key.starts(with: query.prefix), isAfter(key) else { continue }
-                let glance: Glance?
-                do throws(SystemError) { glance = try store.glance(at: key, path: whole) } catch {
-                    throw StoreError(error)
-                }
-                guard let glance else { continue }
+                guard let glance = try look(at: key, path: whole, seen: nil) else { continue }
                 if admits(glance) { return true }
                 result.excluded += 1
             case .subtree:
@@ -219,6 +226,8 @@ private struct Listing {
         } catch {
             switch error.code {
             case ENOENT, ENOTDIR, ELOOP, EXDEV: return nil
+            // Counted as the object that the folder may have.
+            case _ where error.isDenied: return nil
             default: throw StoreError(error)
             }
         }

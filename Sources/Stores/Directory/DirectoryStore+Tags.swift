@@ -163,6 +163,8 @@ private struct Scan {
     let options: ScanOptions
     var summary = ScanSummary()
 
+    private static let lostAndFound = Array("lost+found".utf8)
+
     /// Side files that no object was seen to name so far.
     private var unnamedSideFiles: Set<String> = []
 
@@ -197,6 +199,8 @@ private struct Scan {
         do throws(SystemError) {
             found = try names(path)
         } catch {
+            // The file system's own, where the store is all of one.
+            if error.isDenied, path == Self.lostAndFound { return }
             if error.code != ENOENT, error.code != ENOTDIR { report(path, .unreadable(code: error.code)) }
             return
         }

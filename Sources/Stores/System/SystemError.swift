@@ -17,6 +17,9 @@ struct SystemError: Error, Equatable {
         left.code == right.code && left.call == right.call
     }
 
+    /// It is there, and not for this user.
+    var isDenied: Bool { code == EACCES || code == EPERM }
+
     /// What strerror(3) calls it.
     var message: String { systemMessage(code) }
 }
