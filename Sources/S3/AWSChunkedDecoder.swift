@@ -121,6 +121,9 @@ package struct PutBody: ~Copyable {
     package consuming func finish() throws(S3Error) -> (algorithm: ChecksumAlgorithm, value: [UInt8])? {
         if let decoder, !decoder.isDone { throw S3Error(.incompleteBody) }
         if let size, byteCount != size { throw S3Error(.incompleteBody) }
+        guard trailer != nil || decoder?.trailer == nil else {
+            throw S3Error(.invalidRequest, "The body has a trailer that x-amz-trailer did not announce.")
+        }
         guard var checksum = checksum.take() else { return nil }
         let algorithm = checksum.algorithm
         let value = checksum.finish()

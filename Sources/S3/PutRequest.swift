@@ -65,6 +65,10 @@ package struct PutRequest: Sendable {
             payload.hasPrefix("STREAMING-") || fields.decodedContentLength != nil
             || (fields.contentEncoding.map { encodings($0).contains("aws-chunked") } ?? false)
         guard isAWSChunked else {
+            // It would come in a trailer of the coding's own, and be verified by nobody.
+            guard fields.trailer == nil else {
+                throw S3Error(.invalidRequest, "x-amz-trailer announces what only an aws-chunked body can bring.")
+            }
             return (.plain, declaredLength)
         }
         guard payload == "STREAMING-UNSIGNED-PAYLOAD-TRAILER" || payload.isEmpty || payload == "UNSIGNED-PAYLOAD" else {

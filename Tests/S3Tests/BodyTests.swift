@@ -69,6 +69,18 @@ import Testing
         }
     }
 
+    /// Nobody would verify it: what was sent with it must not be stored as if somebody had.
+    @Test func aTrailerThatWasNotAnnouncedIsRefused() throws {
+        let fields = Self.trailing.filter { $0.0 != "x-amz-trailer" }
+        #expect(try take("9\r\n123456789\r\n0\r\n\r\n", fields, length: nil) == "123456789")
+        for checksum in ["y/Q5Jg==", "AAAAAA=="] {
+            do throws(S3Error) {
+                _ = try take("9\r\n123456789\r\n0\r\nx-amz-checksum-crc32:\(checksum)\r\n\r\n", fields, length: nil)
+                Issue.record("\(checksum) was not looked at")
+            } catch { #expect(error.code == .invalidRequest) }
+        }
+    }
+
     @Test func aPlainBodyHasItsDeclaredLengthAndChecksum() throws {
         #expect(try take("123456789", [("x-amz-checksum-crc32", "y/Q5Jg==")], length: 9) == "123456789")
         #expect(try take("", [], length: 0) == "")
@@ -98,6 +110,7 @@ import Testing
             .invalidRequest
         ),
         (trailing + [("x-amz-checksum-crc32", "y/Q5Jg==")], .invalidRequest),
+        ([("x-amz-trailer", "x-amz-checksum-crc32")], .invalidRequest),
         (trailing + [("x-amz-checksum-sha1", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")], .invalidRequest),
     ])
     func aPutThatCannotBeHonouredIsRefusedBeforeItsBody(fields: [(String, String)], code: S3ErrorCode) {
