@@ -19,11 +19,14 @@ extension Settings {
 
     /// A file's TOML.
     static func table(_ path: String) throws(SettingsError) -> TOMLTable {
-        let text: String
-        do throws(FileReader.Failure) {
-            text = String(decoding: try FileReader.read(path, isPrivate: false), as: UTF8.self)
-        } catch {
+        let bytes: [UInt8]
+        do throws(FileReader.Failure) { bytes = try FileReader.read(path, isPrivate: false) } catch {
             throw SettingsError(file: path, problems: [.init(key: "", what: error.words)])
+        }
+        // The parser takes a C string, which ends at the first NUL: a file with a hole, as a crash leaves it, would be read up to there.
+        guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else {
+            throw SettingsError(
+                file: path, problems: [.init(key: "", what: "is no text: holds a NUL, or what is no UTF-8")])
         }
         do {
             return try TOMLTable(string: text)

@@ -172,6 +172,15 @@ import Testing
         }
     }
 
+    /// A crash leaves zeros where a file's end was; what stands before them may be whole tables.
+    @Test(arguments: [[0], [0xFF]] as [[UInt8]]) func aFileThatIsNoTextIsRefused(_ bytes: [UInt8]) throws {
+        let sandbox = try Sandbox("settings")
+        let path = try sandbox.write("bailiwick.toml", text)
+        try Data(Array(text.utf8) + Array("\n# ".utf8) + bytes + Array("\n".utf8)).write(to: URL(fileURLWithPath: path))
+        let error = #expect(throws: SettingsError.self) { try Settings.load(path: path) }
+        #expect(error?.description.contains("is no text") == true)
+    }
+
     @Test func everyMistakeIsReportedAndNotOnlyTheFirst() throws {
         var text = try edited("jurisdiction = \"IE\"", "jurisdiction = \"Ireland\"")
         text = text.replacingOccurrences(of: "roles = [\"operator\"]", with: "roles = [\"king\"]")
