@@ -108,6 +108,8 @@ import Testing
         Mistake("\"10.20.0.0/16\"", "\"10.20.0.1/16\"", "datacenter[1].networks[0]", "host bits"),
         Mistake("name = \"iad1\"", "name = \"dub1\"", "datacenter[1].name", "a second datacenter"),
         Mistake("bucket = \"mail-dub1\"", "bucket = \"Mail\"", "store[0].bucket", "no bucket name"),
+        Mistake("bucket = \"mail-dub1\"", "bucket = \"mail-dub1-\"", "store[0].bucket", "no bucket name"),
+        Mistake("bucket = \"mail-dub1\"", "bucket = \".mail-dub1\"", "store[0].bucket", "no bucket name"),
         Mistake("driver = \"directory\"", "driver = \"tape\"", "store[0].driver", "directory"),
         Mistake(
             "driver = \"directory\"", "driver = \"directory\"\nuntagged = \"yes\"", "store[0].untagged", "\"refuse\""),
