@@ -22,7 +22,7 @@ package struct NamedKey: Hashable, Sendable {
 
 /// Reads the files that settings name.
 struct FileReader {
-    /// The longest file that is read.
+    /// The longest file that settings may name.
     static let bytesMax = 16 << 20
 
     enum Failure: Error {
@@ -42,7 +42,8 @@ struct FileReader {
     /// - Parameters:
     ///   - name: a path, or `credential:NAME` for a file below $CREDENTIALS_DIRECTORY.
     ///   - isPrivate: refuse what group or others may read. systemd's credentials carry an ACL that shows as group bits.
-    static func read(_ name: String, isPrivate: Bool) throws(Failure) -> [UInt8] {
+    ///   - bytesMax: the longest that is read.
+    static func read(_ name: String, isPrivate: Bool, bytesMax: Int = bytesMax) throws(Failure) -> [UInt8] {
         let isCredential = name.hasPrefix("credential:")
         let path = try isCredential ? credential(String(name.dropFirst(11))) : name
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)

@@ -7,9 +7,10 @@ enum LastPolicy {
     ///
     /// Nil where nothing is kept yet, or it cannot be read here: there is nothing to hold settings against.
     static func load(log folder: String) -> PolicySnapshot? {
-        guard let path = newest(in: folder + "/policy"), let bytes = try? FileReader.read(path, isPrivate: false) else {
-            return nil
-        }
+        // Longer than any file that settings name: it holds them all.
+        guard let path = newest(in: folder + "/policy"),
+            let bytes = try? FileReader.read(path, isPrivate: false, bytesMax: PolicySnapshot.bytesMax)
+        else { return nil }
         return try? PolicySnapshot(parsing: bytes)
     }
 

@@ -7,7 +7,9 @@ extension PolicySnapshot {
     /// - Throws: `PolicyError`, with the place of what is wrong.
     package init(parsing bytes: [UInt8]) throws(PolicyError) {
         let value: JSONValue
-        do throws(JSONError) { value = try JSONValue(parsing: bytes, bytesMax: 256 << 20) } catch { throw .json(error) }
+        do throws(JSONError) { value = try JSONValue(parsing: bytes, bytesMax: Self.bytesMax) } catch {
+            throw .json(error)
+        }
         guard value.utf8Text == bytes else { throw .notCanonical }
         var root = try PolicyMembers(value, path: "")
         try root.version(1)

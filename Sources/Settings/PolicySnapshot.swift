@@ -35,6 +35,9 @@ package struct PolicySnapshot: Sendable {
     package let datacenters: [Datacenter]
     package let areas: [Area]
     package let stores: [Store]
+    /// The longest that is read.
+    static let bytesMax = 256 << 20
+
     /// In the snapshot's order.
     package let issuerList: [Issuer]
     package let issuers: IssuerRegistry

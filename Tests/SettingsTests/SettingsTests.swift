@@ -236,6 +236,25 @@ import Testing
         #expect(throws: Never.self) { try load(text) }
     }
 
+    /// A snapshot holds every file that the settings name, and so may be longer than any of them.
+    @Test func aDenyListIsMissedHoweverLongTheOtherFilesAre() throws {
+        let sandbox = try Sandbox("long")
+        let long = String(repeating: String(repeating: "x", count: 63) + "\n", count: 9 << 14)
+        let text = try edited(world.folder("issuers/ie.denied"), sandbox("ie.denied"))
+            .replacingOccurrences(of: world.folder("log/dub1"), with: sandbox("log"))
+            .replacingOccurrences(of: world.folder("pki/clients-ca.crt"), with: sandbox("clients-ca.crt"))
+            .replacingOccurrences(of: world.folder("pki/clients.crl"), with: sandbox("clients.crl"))
+        for name in ["clients-ca.crt", "clients.crl"] { try sandbox.write(name, long) }
+        try sandbox.write("ie.denied", "{\"iss\":\"https://authorizations.example.ie\",\"jti\":\"a\"}\n")
+        let settings = try load(text)
+        try #require(settings.policy.count > FileReader.bytesMax)
+        try sandbox.write(
+            "log/policy/\(String(repeating: "a", count: 64))", String(decoding: settings.policy, as: UTF8.self))
+        try FileManager.default.removeItem(atPath: sandbox("ie.denied"))
+        let error = #expect(throws: SettingsError.self) { try load(text) }
+        #expect(error?.problems.map(\.key) == ["issuer[0].deny_list"])
+    }
+
     @Test func mappedAddressesAreTheirIPv4Ones() throws {
         let settings = try load(text)
         for address in ["127.0.10.7", "::ffff:127.0.10.7"] {
