@@ -41,13 +41,16 @@ struct ClaimReader {
     }
 
     /// A non-empty array of non-empty strings.
-    func strings(_ name: String) throws(MalformedToken) -> [JSONString] {
+    /// - Parameter bytesMax: of each.
+    func strings(_ name: String, bytesMax: Int = TokenLimits.tokenBytesMax) throws(MalformedToken) -> [JSONString] {
         guard let list = object[name]?.array, !list.isEmpty else {
             throw expected(name, "a non-empty array of strings")
         }
         var strings: [JSONString] = []
         for value in list {
-            guard case .string(let string) = value, string.count > 0 else { throw expected(name, "non-empty strings") }
+            guard case .string(let string) = value, (1...bytesMax).contains(string.count) else {
+                throw expected(name, "strings of 1 to \(bytesMax) bytes")
+            }
             strings.append(string)
         }
         return strings
@@ -70,7 +73,7 @@ struct ClaimReader {
     /// A string, or a non-empty array of strings (RFC 7519, section 4.1.3).
     func audience() throws(MalformedToken) -> [JSONString] {
         if case .string = object["aud"] { return [try string("aud", bytesMax: TokenLimits.identifierBytesMax)] }
-        return try strings("aud")
+        return try strings("aud", bytesMax: TokenLimits.identifierBytesMax)
     }
 
     /// `cnf` (RFC 7800) with `x5t#S256` (RFC 8705, section 3.1) alone.

@@ -137,6 +137,28 @@ import Testing
         #expect(outcome("\u{FEFF}" + TokenDesk.payload).hasPrefix("malformed: the payload is not strict JSON"))
     }
 
+    /// The bounds of docs/FORMATS.md, which another reader may hold a token against.
+    @Test(arguments: [
+        (#""jti":"order-118""#, "jti", 256), (#""sub":"ediscovery""#, "sub", 256), (#""aud":"dub1-gw1""#, "aud", 256),
+        (#""instrument":"warrant""#, "instrument", 64), (#""reference":"2026/CCC/118""#, "reference", 512),
+        (#""name":"Central Criminal Court""#, "name", 256),
+    ])
+    func stringsAreBounded(_ part: String, _ name: String, _ bytesMax: Int) {
+        func outcome(_ count: Int) -> String {
+            self.outcome(part, #""\#(name)":"\#(String(repeating: "x", count: count))""#)
+        }
+        #expect(outcome(bytesMax) == "verified")
+        #expect(outcome(bytesMax + 1).hasPrefix("malformed: claim "))
+    }
+
+    @Test func eachAudienceIsBoundedWhereThereAreMany() {
+        func outcome(_ count: Int) -> String {
+            self.outcome(#""aud":"dub1-gw1""#, #""aud":["dub1-gw1","\#(String(repeating: "x", count: count))"]"#)
+        }
+        #expect(outcome(256) == "verified")
+        #expect(outcome(257).hasPrefix("malformed: claim aud"))
+    }
+
     @Test func unknownClaimsAreIgnored() {
         #expect(outcome(#""jti":"#, #""purpose":{"a":[1.5]},"jti":"#) == "verified")
         #expect(outcome(#""instrument":"#, #""note":"x","instrument":"#) == "verified")
