@@ -45,6 +45,16 @@ static inline int bailiwick_san_count(const GENERAL_NAMES *names) { return names
 static inline GENERAL_NAMES *bailiwick_san(const X509 *certificate) {
     return (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 }
+// Do both lists say that they are of the same key (RFC 5280, section 5.2.1), or neither of which one?
+static inline int bailiwick_crl_key_is_same(const X509_CRL *one, const X509_CRL *other) {
+    AUTHORITY_KEYID *a = (AUTHORITY_KEYID *)X509_CRL_get_ext_d2i(one, NID_authority_key_identifier, NULL, NULL);
+    AUTHORITY_KEYID *b = (AUTHORITY_KEYID *)X509_CRL_get_ext_d2i(other, NID_authority_key_identifier, NULL, NULL);
+    const ASN1_OCTET_STRING *first = a ? a->keyid : NULL, *second = b ? b->keyid : NULL;
+    int is_same = first && second ? ASN1_OCTET_STRING_cmp(first, second) == 0 : first == second;
+    AUTHORITY_KEYID_free(a);
+    AUTHORITY_KEYID_free(b);
+    return is_same;
+}
 static const uint64_t SSL_OP_NO_RENEGOTIATION_VALUE = SSL_OP_NO_RENEGOTIATION;
 static const uint64_t SSL_OP_NO_COMPRESSION_VALUE = SSL_OP_NO_COMPRESSION;
 static const uint64_t SSL_OP_CIPHER_SERVER_PREFERENCE_VALUE = SSL_OP_CIPHER_SERVER_PREFERENCE;

@@ -22,7 +22,7 @@ struct Expiries: Sendable {
         notBeforeSeconds = chain.map(\.notBeforeSeconds).max() ?? 0
         notAfterSeconds = chain.map(\.notAfterSeconds).min() ?? 0
         authorities = Expiry.certificates(settings.tls.clientAuthorities).map(\.notAfterSeconds)
-        revocationLists = settings.tls.revocationLists.map { Expiry.revocationLists($0) }
+        revocationLists = Expiry.revocationLists(settings.tls.revocationLists)
         issuerRevocations = settings.issuers.all.compactMap { issuer in
             issuer.revocations.map { (issuer.id, $0.expiresSeconds) }
         }

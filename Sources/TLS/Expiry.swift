@@ -18,13 +18,16 @@ package enum Expiry {
         }
     }
 
-    /// When the first authority of a file's revocation lists must have another one: past that, nobody whom it covers is let in. Of an
-    /// authority's lists the last to end counts. nil where none says.
-    package static func revocationLists(_ bytes: [UInt8]) -> Int64? {
-        let lists = PEM.revocationLists(bytes)
-        let ends = lists.map { list in
-            lists.filter { $0.hasIssuer(of: list) }.map { $0.endSeconds ?? .max }.max() ?? .max
+    /// When the first authority of each file's revocation lists must have another one: past that, nobody whom it covers is let in. Of an
+    /// authority's lists the last to end counts, whichever file holds it. nil where none says.
+    package static func revocationLists(_ files: [[UInt8]]) -> [Int64?] {
+        let files = files.map { PEM.revocationLists($0) }
+        let all = files.flatMap { $0 }
+        return files.map { lists in
+            let ends = lists.map { list in
+                all.filter { $0.hasIssuer(of: list) }.map { $0.endSeconds ?? .max }.max() ?? .max
+            }
+            return ends.min().flatMap { $0 == .max ? nil : $0 }
         }
-        return ends.min().flatMap { $0 == .max ? nil : $0 }
     }
 }

@@ -17,8 +17,10 @@ internal import COpenSSL
 
     deinit { unsafe X509_CRL_free(pointer) }
 
+    /// Of the same name and key? An authority with a new key may keep its name.
     func hasIssuer(of other: OwnedRevocationList) -> Bool {
         unsafe X509_NAME_cmp(X509_CRL_get_issuer(pointer), X509_CRL_get_issuer(other.pointer)) == 0
+            && bailiwick_crl_key_is_same(pointer, other.pointer) == 1
     }
 
     /// When the next one is due, in unix seconds; nil where it does not say.

@@ -57,8 +57,8 @@ struct Doctor {
                 "client authority \(index + 1)", validity.notAfterSeconds, days: Self.renewalDays, isFatal: false,
                 "put its successor into tls.client_authorities", &findings)
         }
-        for (index, list) in settings.tls.revocationLists.enumerated() {
-            guard let end = Expiry.revocationLists(list) else { continue }
+        for (index, end) in Expiry.revocationLists(settings.tls.revocationLists).enumerated() {
+            guard let end else { continue }
             judge(
                 "revocation list \(index + 1)", end, days: Self.listDays, isFatal: true,
                 "fetch the authority's new list and reload: past its end the clients that it covers are refused",

@@ -78,11 +78,50 @@ import Testing
             #expect(pair.server.recorder.failed.map(\.cause) == causes)
             #expect(pair.server.recorder.completed.count == (causes.isEmpty ? 1 : 0))
         }
-        let ends = try [other, PKI.bytes("clients-revoked.crl")].map { Expiry.revocationLists($0) ?? 0 }
-        #expect(Expiry.revocationLists(file) == ends.min() && ends[1] < ends[0] && ends[1] > PKI.now)
-        // Of one authority the last to end counts.
-        let before = try list(of: "servers-ca", from: "20200101000000Z", to: "20200102000000Z")
-        #expect(Expiry.revocationLists(before + other) == ends[0])
+        let ends = try Expiry.revocationLists([other, PKI.bytes("clients-revoked.crl")]).map { $0 ?? 0 }
+        #expect(Expiry.revocationLists([file]) == [ends.min()] && ends[1] < ends[0] && ends[1] > PKI.now)
+    }
+
+    /// The next list is put beside the one in force, in its file or in one of its own: it lets in, and nothing has ended.
+    @Test func ofAnAuthoritysListsTheLastToEndCounts() throws {
+        let ended = try list(of: "clients-ca", from: "20200101000000Z", to: "20200102000000Z")
+        let next = try list(of: "clients-ca", from: "20200102000000Z", to: "20990102000000Z")
+        let other = try list(of: "servers-ca", from: "20200101000000Z", to: "20200103000000Z")
+        let end = try #require(Expiry.revocationLists([next])[0])
+        #expect(end > PKI.now)
+        for files in [[ended + next], [next + ended], [ended, next], [next, ended]] {
+            let pair = try Pair(server: PKI.server { $0.revocationLists = files })
+            try pair.settle()
+            #expect(pair.server.recorder.completed.count == 1)
+            #expect(Expiry.revocationLists(files) == files.map { _ in end })
+            let others = Expiry.revocationLists(files + [other])
+            #expect(others.dropLast().allSatisfy { $0 == end } && others.last == Expiry.revocationLists([other])[0])
+        }
+        #expect(Expiry.revocationLists([ended, other])[0] == Expiry.revocationLists([ended])[0])
+    }
+
+    /// An authority that takes a new key and keeps its name is another one: its list says nothing of what the old key signed.
+    @Test func theListOfAnAuthoritysNewKeyIsNoneOfItsOldOne() throws {
+        let folder = try Sandbox("authority")
+        let made = try run([
+            "openssl", "req", "-new", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj",
+            "/O=Bailiwick development/CN=Clients", "-keyout", folder("new.key"), "-out", folder("new.crt"),
+        ])
+        #expect(made.status == 0, "\(made.errors)")
+        let old = try list(of: "clients-ca", from: "20200101000000Z", to: "20200102000000Z", namesKey: true)
+        let new = try list(of: "new", in: folder.path, from: "20200101000000Z", to: "20990102000000Z", namesKey: true)
+        let pair = try Pair(
+            server: PKI.server {
+                $0.authorities += Array(folder.read("new.crt").utf8)
+                $0.revocationLists = [old + new]
+            })
+        try pair.settle()
+        #expect(pair.server.recorder.failed.map(\.cause) == ["revocation-list-expired"])
+        let ends = Expiry.revocationLists([old]) + Expiry.revocationLists([new])
+        #expect(ends[0] ?? .max < PKI.now && ends[1] ?? 0 > PKI.now)
+        #expect(Expiry.revocationLists([old + new]) == [ends[0]])
+        #expect(Expiry.revocationLists([old, new]) == ends)
     }
 
     /// On a connection that lives on, too: whoever has it is told when to look again.
@@ -94,7 +133,7 @@ import Testing
         try pair.settle()
         let peer = try #require(pair.server.recorder.completed.first?.peer)
         let ends =
-            try [PKI.bytes("clients.crl"), list].compactMap { Expiry.revocationLists($0) }
+            try [PKI.bytes("clients.crl"), list].compactMap { Expiry.revocationLists([$0])[0] }
             + Expiry.certificates(PKI.bytes("clients-ca.crt")).map(\.notAfterSeconds)
         var now = PKI.now
         for end in ends.sorted() {
@@ -144,9 +183,14 @@ import Testing
     }
 
     /// A list that revokes nobody.
-    private func list(of authority: String, from: String, to: String) throws -> [UInt8] {
+    /// - Parameters:
+    ///   - folder: where the authority's certificate and key are; the PKI's when not given.
+    ///   - namesKey: as RFC 5280, section 5.2.1, asks for.
+    private func list(
+        of authority: String, in pki: String? = nil, from: String, to: String, namesKey: Bool = false
+    ) throws -> [UInt8] {
         let folder = try Sandbox("crl")
-        let pki = try PKI.folder.get().path
+        let pki = try pki ?? PKI.folder.get().path
         try folder.write(
             "ca.conf",
             """
@@ -157,6 +201,9 @@ import Testing
             certificate = \(pki)/\(authority).crt
             private_key = \(pki)/\(authority).key
             default_md = sha256
+            \(namesKey ? "crl_extensions = list" : "")
+            [list]
+            authorityKeyIdentifier = keyid
             """)
         try folder.write("index", "")
         let made = try run([
