@@ -121,7 +121,8 @@ struct Readiness {
                 words.append("\(issuer): its revocation list ends at \(date(end))")
             }
         }
-        for (issuer, keyID, end) in expiries.issuerKeys where end - now < certificateWarningSeconds {
+        // A key set may name any number: nothing is taken from it.
+        for (issuer, keyID, end) in expiries.issuerKeys where end < now + certificateWarningSeconds {
             words.append("\(issuer): its key \(keyID) \(now >= end ? "was" : "is") to be replaced by \(date(end))")
         }
         return words.isEmpty ? .ok : .warning(words.joined(separator: "; "))

@@ -84,12 +84,14 @@ struct Doctor {
     private func judge(
         _ name: String, _ end: Int64, days: Int, isFatal: Bool, _ remedy: String, _ findings: inout Diagnosis
     ) {
-        let left = (end - now) / 86_400
         let date = Timestamp(seconds: end).rfc3339.prefix(10)
-        if end <= now {
+        // A key set or a list may name any number: only from one that is yet to come something is taken.
+        guard end > now else {
             let words = "ended on \(date): \(remedy)"
-            if isFatal { findings.fail(name, words) } else { findings.warn(name, words) }
-        } else if left < days {
+            return isFatal ? findings.fail(name, words) : findings.warn(name, words)
+        }
+        let left = (end - now) / 86_400
+        if left < days {
             findings.warn(name, "\(left) days left, until \(date): \(remedy)")
         } else {
             findings.ok(name, "\(left) days left, until \(date)")

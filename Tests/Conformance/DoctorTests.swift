@@ -109,6 +109,20 @@ import Testing
         try expectFailure("issuer https://authorizations.example.ie, revocations", "ended on", "ask the issuer")
     }
 
+    /// A key set is somebody else's: its `exp` may be any number.
+    @Test func anIssuersKeyMayEndAtAnyTime() throws {
+        let keys = world.folder.read("issuers/ie.jwks")
+        let name = "\"kid\":\"ie-2026\""
+        #expect(keys.contains(name))
+        for (end, state) in [(Int64.min, "warn"), (0, "warn"), (.max, "ok")] {
+            try world.folder.write(
+                "issuers/ie.jwks", keys.replacingOccurrences(of: name, with: "\(name),\"exp\":\(end)"))
+            let (status, rows, text) = try doctor()
+            #expect(status == 0, "\(text)")
+            #expect(rows["issuer https://authorizations.example.ie, key ie-2026"]?.state == state, "\(text)")
+        }
+    }
+
     @Test func aStoreWithoutAFolderOrExtendedAttributesIsNamed() throws {
         let path = world.folder("store/dub1")
         try edit("path = \"\(path)\"", "path = \"\(path)/nowhere\"")

@@ -172,6 +172,22 @@ import Testing
         #expect(socket.text == text)
     }
 
+    /// A key set is somebody else's: its `exp` may be any number.
+    @Test(arguments: [Int64.min, .max])
+    func anIssuersKeyMayEndAtAnyTime(_ end: Int64) throws {
+        let world = try World()
+        let name = "\"kid\":\"ie-2026\""
+        let keys = world.folder.read("issuers/ie.jwks")
+        #expect(keys.contains(name))
+        try world.folder.write(
+            "issuers/ie.jwks", keys.replacingOccurrences(of: name, with: "\(name),\"exp\":\(end)"))
+        try world.start("dub1-gw1")
+        let (status, text) = try ready(world)
+        let words = "https://authorizations.example.ie: its key ie-2026 was to be replaced by 0001-01-01"
+        #expect(status == 200 && text.contains(end < 0 ? "issuers: warning: \(words)" : "issuers: ok\n"), "\(text)")
+        #expect(try metrics(world).contains(" \(end)\n"))
+    }
+
     @Test func aStoreThatWasReplacedIsNotReady() throws {
         let world = try World()
         try world.start("dub1-gw1")
