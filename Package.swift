@@ -103,7 +103,7 @@ let package = Package(
         test("Sockets", [nioCore]),
         test("TLS", ["OpenSSL", "Sockets", nioCore, nioPosix, nioEmbedded, "TestSupport"]),
         test("S3", ["Residency"]),
-        test("Settings", ["Residency", "TestSupport"]),
+        test("Settings", ["OpenSSL", "Residency", "Tokens", "TestSupport"]),
         test("Gateway", ["DecisionLog", "JSON", "OpenSSL", "Residency", "Settings", "Tokens", nioPosix]),
         test("Stores", ["OpenSSL", "JSON", "S3", "Residency", "DecisionLog", nioCore, nioPosix, "TestSupport"]),
         test(

@@ -80,7 +80,7 @@ extension SettingsLoader {
             do throws(RevocationListError) {
                 list = try RevocationList(
                     parsing: revocations, issuer: id, keys: keys,
-                    previousIssuedAtSeconds: before?.revocations?.issuedAtSeconds)
+                    previousIssuedAtSeconds: before?.revocations?.issuedAtSeconds, nowSeconds: nowSeconds)
             } catch { section.problem("revocations", "\(id): \(error)") }
         }
         var deniedTokens: Set<JSONString> = []

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import JSON
 internal import Residency
 internal import TOMLKit
@@ -7,11 +8,15 @@ extension Settings {
     /// Reads a settings file and every file that it names.
     /// - Parameter previous: the snapshot in force; an issuer's revocation list may not be older than the one it has,
     ///   and a deny list that denied may not be gone. A start is held against what the log was last served under.
-    package static func load(path: String, previous: Settings? = nil) throws(SettingsError) -> Settings {
+    /// - Parameter nowSeconds: the machine's clock when not given.
+    package static func load(
+        path: String, previous: Settings? = nil, nowSeconds: Int64? = nil
+    ) throws(SettingsError) -> Settings {
         let problems = Problems()
         let table = try table(path)
         let settings = SettingsLoader(
-            root: Section(table, path: "", problems: problems), problems: problems, previous: previous
+            root: Section(table, path: "", problems: problems), problems: problems, previous: previous,
+            nowSeconds: nowSeconds ?? Int64(time(nil))
         ).load()
         guard problems.all.isEmpty, let settings else { throw SettingsError(file: path, problems: problems.all) }
         return settings
@@ -44,6 +49,7 @@ struct SettingsLoader {
     let root: Section
     let problems: Problems
     let previous: Settings?
+    let nowSeconds: Int64
 
     func load() -> Settings? {
         let datacenters = readDatacenters()

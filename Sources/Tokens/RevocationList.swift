@@ -14,9 +14,12 @@ package struct RevocationList: Sendable {
     ///   - file: The JWS, at most with one line end behind it.
     ///   - previousIssuedAtSeconds: `iat` of the list in force until now: an older one is refused, or whoever can
     ///     replace the file could bring a withdrawn token back.
+    ///   - nowSeconds: the clock, for one that is to come in force: a list of far ahead would refuse every right one after it, and
+    ///     likely never end.
     /// - Throws: `RevocationListError`; the caller then keeps what it has.
     package init(
-        parsing file: [UInt8], issuer id: String, keys: KeySet, previousIssuedAtSeconds: Int64? = nil
+        parsing file: [UInt8], issuer id: String, keys: KeySet, previousIssuedAtSeconds: Int64? = nil,
+        nowSeconds: Int64? = nil
     ) throws(RevocationListError) {
         let jws: CompactJWS
         let claims: JSONObject
@@ -35,6 +38,9 @@ package struct RevocationList: Sendable {
         }
         if let previous = previousIssuedAtSeconds, issuedAt < previous {
             throw .wentBack(issuedAtSeconds: issuedAt, previousSeconds: previous)
+        }
+        if let nowSeconds, issuedAt > nowSeconds + TokenLimits.revocationsAheadSecondsMax {
+            throw .ahead(issuedAtSeconds: issuedAt)
         }
         issuedAtSeconds = issuedAt
         expiresSeconds = expires
@@ -65,6 +71,7 @@ package enum RevocationListError: Error, Hashable, Sendable, CustomStringConvert
     case otherIssuer
     case claims
     case wentBack(issuedAtSeconds: Int64, previousSeconds: Int64)
+    case ahead(issuedAtSeconds: Int64)
 
     package var description: String {
         switch self {
@@ -74,6 +81,8 @@ package enum RevocationListError: Error, Hashable, Sendable, CustomStringConvert
         case .claims: "the revocation list needs iat and exp as integers, and revoked as an array of token ids"
         case .wentBack(let now, let previous):
             "the list went back: iat \(now) is before \(previous), the list in force; ask the issuer for its newest"
+        case .ahead(let issuedAt):
+            "the list is from the future: iat \(issuedAt) is more than a day ahead; is it in seconds, and are both clocks right?"
         }
     }
 }

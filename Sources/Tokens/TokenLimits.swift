@@ -13,6 +13,8 @@ package enum TokenLimits {
     package static let keySetBytesMax = 1 << 20
     package static let revocationsBytesMax = 16 << 20
     package static let denyListBytesMax = 16 << 20
+    /// How far ahead of the clock a revocation list's `iat` may be: room for clocks that are wrong, none for milliseconds.
+    package static let revocationsAheadSecondsMax: Int64 = 86_400
     /// What an `emergency` may last at most, whatever its issuer's lifetime.
     package static let emergencyHoursMax: Int64 = 48
     package static let lifetimeHoursDefault: Int64 = 168

@@ -47,7 +47,7 @@ final class Bureau: Sendable {
         ).signed(by: american)
         try folder.write("us.revoked", String(decoding: list, as: UTF8.self) + "\n")
         try folder.write("settings.toml", Self.text(folder, location, gateway))
-        settings = try Settings.load(path: folder("settings.toml"))
+        settings = try Settings.load(path: folder("settings.toml"), nowSeconds: Self.now)
         policy = SHA256Digest(hashing: settings.policy).hex
     }
 

@@ -1,7 +1,9 @@
 import Foundation
+import OpenSSL
 import Residency
 import TestSupport
 import Testing
+import Tokens
 
 @testable import Settings
 
@@ -211,6 +213,27 @@ import Testing
         #expect(throws: SettingsError.self) { try load(text, previous: settings) }
         try FileManager.default.createDirectory(atPath: list, withIntermediateDirectories: false)
         #expect(throws: SettingsError.self) { try load(text) }
+    }
+
+    @Test func anIssuersListOfFarAheadIsRefused() throws {
+        let sandbox = try Sandbox("ahead")
+        let keys = "keys = \"\(world.folder("issuers/ie.jwks"))\""
+        let text = try edited(keys, "\(keys)\nrevocations = \"\(sandbox("ie.revocations"))\"")
+        let key = try PrivateKey(pem: Array(world.folder.read("keys/issuer-ie.pem").utf8))
+        func write(iat: Int64) throws {
+            let list = try TokenBuilder(
+                revoking: [], issuer: "https://authorizations.example.ie", issuedAtSeconds: iat, expiresSeconds: .max,
+                algorithm: key.algorithm, keyID: "ie-2026"
+            ).signed(by: key)
+            try sandbox.write("ie.revocations", String(decoding: list, as: UTF8.self))
+        }
+        let now = Int64(Date().timeIntervalSince1970)
+        try write(iat: now)
+        #expect(throws: Never.self) { try load(text) }
+        try write(iat: now * 1000)
+        let error = #expect(throws: SettingsError.self) { try load(text) }
+        #expect(error?.problems.map(\.key) == ["issuer[0].revocations"])
+        #expect(error?.problems.first?.what.contains("from the future") == true)
     }
 
     /// A list that is lost while nothing runs is missed too: the log keeps what was denied.

@@ -39,6 +39,22 @@ import Testing
         #expect(try list(file([], iat: 1000), previous: 1000).issuedAtSeconds == 1000)
     }
 
+    /// It would refuse every right list after it: milliseconds for seconds, say.
+    @Test func aListOfFarAheadIsRefused() throws {
+        func list(_ iat: Int64, at now: Int64?) throws -> RevocationList {
+            try RevocationList(
+                parsing: file([], iat: iat, exp: .max), issuer: TokenDesk.irish, keys: TokenDesk.irishKeys,
+                nowSeconds: now)
+        }
+        let now: Int64 = 1_795_000_000
+        #expect(try list(now + 86_400, at: now).issuedAtSeconds == now + 86_400)
+        for ahead in [now + 86_401, now * 1000, .max] {
+            #expect(throws: RevocationListError.ahead(issuedAtSeconds: ahead)) { try list(ahead, at: now) }
+            // An auditor takes what was in force.
+            #expect(try list(ahead, at: nil).issuedAtSeconds == ahead)
+        }
+    }
+
     @Test func aListThatIsNotTheIssuersIsRefused() throws {
         #expect(throws: RevocationListError.otherIssuer) { try list(file([], issuer: TokenDesk.american)) }
         var flipped = try file([])
