@@ -208,6 +208,20 @@ import Testing
         #expect(try retired.scan(readsContent: true).0.problems == 1)
     }
 
+    /// What an operator sealed since the scan read the tag is not sealed again as it was.
+    @Test func aRenewalGivesWayToWhoSealsMeanwhile() throws {
+        let store = try TestStore(keyring: keyring(dublin: ["old"]))
+        try store.put(key("a"), bytes("a"), residency: virginian)
+        let rotated = TestStore(store, keyring: keyring(dublin: ["new", "old"], virginia: true))
+        let read = try #require(try store.store.findFile(key("a")))
+        _ = try rotated.reseal(key("a"))
+        let resealed = try rotated.attribute(key("a"))
+        #expect(throws: StoreError.contended) {
+            try rotated.store.attach(bytes("v1;as it was"), nil, to: read, of: key("a"), .either)
+        }
+        #expect(try rotated.attribute(key("a")) == resealed)
+    }
+
     /// The same id with other bytes is another key.
     @Test func anotherKeyOfTheSameName() throws {
         let store = try TestStore()

@@ -73,8 +73,6 @@ extension DirectoryStore {
     /// Looks a key up, waiting as long as it takes.
     func locate(_ key: ObjectKey) throws(StoreError) -> Located {
         do throws(SystemError) {
-            // Many may have been let in before the first of them was opened.
-            try StoreDescriptors.requireRoom()
             guard let file = try findFile(key) else { return Located(absent: key) }
             return Located(key, file)
         } catch { throw StoreError(error) }

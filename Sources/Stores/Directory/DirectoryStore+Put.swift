@@ -272,7 +272,7 @@ extension DirectoryStore {
         var onlyReplaces = false
         if case .mustMatch(let tags) = condition {
             guard let before = try findFile(key) else { throw SystemError("etag", ENODATA) }
-            guard tags.isEmpty || tags.contains(before.sealed?.rest.etag ?? "") else {
+            guard tags.isEmpty || before.sealed.map({ tags.contains($0.rest.etag) }) ?? false else {
                 throw SystemError("etag", ECANCELED)
             }
             onlyReplaces = true

@@ -5,7 +5,7 @@ internal import S3
 extension DirectoryStore {
     /// Seals a sound tag again where another key than its datacenter's first one did: what it says stays, and so does the content, which
     /// is not read. The key that sealed it can go once every object is renewed.
-    /// - Returns: the object with its new tag; nil where the first key had sealed it, or the tag is not sound.
+    /// - Returns: the object with its new tag; nil where the first key had sealed it, the tag is not sound, or somebody sealed it meanwhile.
     func renew(_ file: ObjectFile, of key: ObjectKey) throws(StoreError) -> ObjectFile? {
         guard let tag = file.sealed?.tag, var rest = file.sealed?.rest, let digest = tag.contentDigest else {
             return nil
@@ -18,6 +18,10 @@ extension DirectoryStore {
         let sealed = try SealedObject.seal(
             rest, residency: tag.residency, taggedSeconds: tag.taggedSeconds, size: file.status.size,
             contentDigest: digest, binding: key.utf8, keyring: keyring)
-        return try attach(sealed.attribute, sealed.sideFile, to: file, of: key, .either)
+        do throws(StoreError) { return try attach(sealed.attribute, sealed.sideFile, to: file, of: key, .either) } catch
+        {
+            guard error == .contended else { throw error }
+            return nil
+        }
     }
 }

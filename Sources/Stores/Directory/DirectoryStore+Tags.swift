@@ -68,7 +68,7 @@ extension DirectoryStore {
     }
 
     /// Gives a file another packed attribute, durably; the side file that it names is there before, the one that only the old attribute
-    /// named goes after.
+    /// named goes after. Throws `contended`, and changes nothing, where the file has another attribute by now than it was found with.
     func attach(
         _ attribute: [UInt8], _ sideFile: (SideFile, [UInt8])?, to file: ObjectFile, of key: ObjectKey,
         _ setting: ExtendedAttribute.Setting
@@ -76,11 +76,21 @@ extension DirectoryStore {
         do throws(SystemError) {
             if let (side, bytes) = sideFile { try root.writeSideFile(side, bytes) }
         } catch { throw StoreError(error) }
-        do throws(SystemError) {
-            try ExtendedAttribute.set(attribute, of: file.descriptor, setting)
+        do throws(StoreError) {
+            try root.locks.withLock(EscapedPath.file(key)) { () throws(StoreError) in
+                let now: [UInt8]?
+                do throws(SystemError) {
+                    now = try ExtendedAttribute.value(of: file.descriptor, bytesMax: StoreLimits.attributeBytesMax)
+                } catch { throw StoreError(error) }
+                // Of two who adopt a file at once the kernel tells the second.
+                guard setting == .creating || now == file.tag.attribute else { throw .contended }
+                do throws(SystemError) {
+                    try ExtendedAttribute.set(attribute, of: file.descriptor, setting)
+                } catch { throw StoreError(error) }
+            }
         } catch {
             if let (side, _) = sideFile { root.removeSideFile(side) }
-            throw StoreError(error)
+            throw error
         }
         do throws(SystemError) { try file.descriptor.synchronize() } catch { throw StoreError(error) }
         // Only what a sound tag named: any other name may be another object's.

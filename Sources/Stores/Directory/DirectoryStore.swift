@@ -80,7 +80,9 @@ extension DirectoryStore {
             }
         } catch { return found(.failure(error)) }
         root.jobs.run(on: loop) { [self] () throws(StoreError) in
-            try locate(key)
+            // Many may have been let in before the first of them was opened.
+            do throws(SystemError) { try StoreDescriptors.requireRoom() } catch { throw StoreError(error) }
+            return try locate(key)
         } _: {
             found($0)
         }
