@@ -156,8 +156,9 @@ extension Exchange {
     /// Hands the decision to the log; goes on in `decisionIsDurable`.
     func record(_ decision: Decision, at time: Timestamp) {
         guard let standing else { return fail(.internalError) }
+        var decision = decision
         // Refused as if before the look-up, which says nothing then either (DESIGN 3.7): too many were met while it was made.
-        if decision.reason == .overloaded { located = nil }
+        if decision.reason == .overloaded { (located, decision.isMisplaced) = (nil, false) }
         self.decision = decision
         let now = worker.monotonicMicroseconds()
         if isLocating { worker.counters.locateMicroseconds.record(microseconds: now - phaseMicroseconds) }

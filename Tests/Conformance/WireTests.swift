@@ -8,6 +8,11 @@ import Testing
     @Test func theWireIsStrictAndBounded() throws {
         let world = try World()
         let daemon = try world.start("dub1-gw1")
+        try world.start("iad1-gw1")
+        let there = try world.curl(
+            "iad1-mailserver", from: "127.0.20.5", "/mail-iad1/alice/INBOX/us", at: world.virginia,
+            body: Data("us".utf8))
+        #expect(there.status == 200, "\(there.text)")
         let result = try run([
             "python3", "\(repository)/Tests/Conformance/wire.py", world.folder.path, "\(world.dublin)", "\(daemon.pid)",
         ])

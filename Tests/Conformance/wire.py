@@ -4,6 +4,7 @@ FOLDER is laid out by demo/configure, 127.0.10.0/24 is Dublin; only the standard
 import hashlib
 import os
 import re
+import shutil
 import socket
 import ssl
 import struct
@@ -269,10 +270,12 @@ while len(os.listdir(f"/proc/{pid}/fd")) > descriptors + 2:
     assert time.monotonic() < deadline, "connections that were reset keep their descriptors"
     time.sleep(0.1)
 
-# Guesses at keys abroad, all at once: DESIGN 3.7 answers ten in a minute, of which the tries may meet two.
+# Guesses at keys abroad, all at once: DESIGN 3.7 answers ten in a minute, of which the tries may meet two. Every other one meets what came
+# from Virginia and is misplaced, of which too many say nothing either.
+shutil.copytree(f"{folder}/store/iad1/alice/INBOX", f"{folder}/store/dub1/alice/INBOX", dirs_exist_ok=True)
 guesses = [connect(address="127.0.20.5") for _ in range(60)]
-for guess in guesses:
-    guess.sendall(put(path, b"x"))
+for turn, guess in enumerate(guesses):
+    guess.sendall(put("/mail-dub1/alice/INBOX/us" if turn % 2 else path, b"x"))
 answers = [Reader(guess).answer()[2] for guess in guesses]
 overwrites = sum(b"foreign-overwrite" in answer for answer in answers)
 assert 10 <= overwrites <= 20, f"{overwrites} of 60 foreign overwrites were answered as such"
