@@ -214,7 +214,8 @@ package final class TLSSocket: SocketHandler {
             update()
             if case .closing = state { deadline = .now() + .seconds(TLSLimits.closeSecondsMax) }
             owner?.outputIsSent()
-            if case .closing = state, hasInputClosed { end() }
+            // The owner may have closed just now, with more than the socket took.
+            if case .closing = state, hasInputClosed, session.unsentBytes == 0 { end() }
         case .some:
             tookLast = .now()
             if case .closing = state { deadline = tookLast + .seconds(TLSLimits.lastBytesSecondsMax) }

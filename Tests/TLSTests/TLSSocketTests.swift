@@ -17,14 +17,14 @@ import Testing
         var closed = 0
     }
 
-    /// Does what a line asks: `send N`, `cut N` (sends N bytes and aborts), `last N` (writes N bytes at once and closes), `pause`, `close`;
-    /// counts the rest.
+    /// Does what a line asks: `send N`, `cut N` (sends N bytes and aborts), `last N` (writes N bytes at once and closes), `twice N`
+    /// (writes N bytes at once, and, when they are sent, does `last N`), `pause`, `close`; counts the rest.
     final class Obedient: SocketServer.Owner {
         private static let piece = ByteBuffer(repeating: 0x61, count: 48 << 10)
         var events: NIOLockedValueBox<Events>!
         private var remaining = 0
         private var isCutAfter = false
-        private var isPaused = false
+        private var lastBytes = 0
 
         override func handshakeFailed(_ error: TLSError) { events.withLockedValue { $0.refusals.append(error) } }
 
@@ -35,10 +35,11 @@ import Testing
             case "send", "cut":
                 (remaining, isCutAfter) = (Int(words[1]) ?? 0, words[0] == "cut")
                 send()
-            case "last":
-                socket.write(ByteBuffer(repeating: 0x61, count: Int(words[1]) ?? 0))
+            case "last": sendLast(Int(words[1]) ?? 0)
+            case "twice":
+                lastBytes = Int(words[1]) ?? 0
+                socket.write(ByteBuffer(repeating: 0x61, count: lastBytes))
                 socket.flush()
-                socket.close()
             case "pause": socket.pauseReading(true)
             case "close": socket.close()
             default: break
@@ -55,9 +56,19 @@ import Testing
             if remaining == 0, isCutAfter, socket.isWritable { socket.abort() }
         }
 
+        private func sendLast(_ count: Int) {
+            lastBytes = 0
+            socket.write(ByteBuffer(repeating: 0x61, count: count))
+            socket.flush()
+            socket.close()
+        }
+
+        /// As a connection does whose answer is under way.
+        override func inputIsClosed() { if lastBytes == 0 { super.inputIsClosed() } }
+
         override func outputIsSent() {
             events.withLockedValue { $0.sentLater += 1 }
-            send()
+            if lastBytes > 0 { sendLast(lastBytes) } else { send() }
         }
 
         override func socketIsClosed() { events.withLockedValue { $0.closed += 1 } }
@@ -148,6 +159,35 @@ import Testing
             print(count(s))
             """)
         #expect(result.text == "20000000\n", "\(result.errors)")
+        #expect(served.wait { $0.closed == 1 }.closed == 1)
+    }
+
+    /// Whoever says that no more comes from it gets all the same what is sent to it, to the last piece.
+    @Test func aSlowReaderThatSendsNoMoreGetsAllOfIt() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+            o = c.wrap_bio(received, sent, server_hostname="127.0.0.1")
+            def step(call):
+                while True:
+                    try: return call()
+                    except ssl.SSLWantReadError:
+                        raw.sendall(sent.read())
+                        part = raw.recv(1 << 16)
+                        received.write(part) if part else received.write_eof()
+            step(o.do_handshake)
+            o.write(b"twice 20000000\\n")
+            try: o.unwrap()
+            except ssl.SSLWantReadError: raw.sendall(sent.read())
+            time.sleep(0.5)
+            n = 0
+            try:
+                while part := step(lambda: o.read(1 << 16)): n += len(part)
+            except ssl.SSLZeroReturnError: pass
+            print(n)
+            """)
+        #expect(result.text == "40000000\n", "\(result.errors)")
         #expect(served.wait { $0.closed == 1 }.closed == 1)
     }
 
