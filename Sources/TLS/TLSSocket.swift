@@ -98,20 +98,19 @@ package final class TLSSocket: SocketHandler {
                 return end()
             }
             let unsentBytes = session.unsentBytes
-            var isControl = true
+            var answerBytes: Int?
             let outcome = session.receive { bytes in
-                isControl = false
+                // What is written from here on is the owner's. Before a byte of the owner's there may have been many key updates.
+                answerBytes = session.unsentBytes - unsentBytes
                 guard case .open = state else { return }
                 owner?.received(bytes)
             }
             // A key update may want an answer of its own.
-            if session.unsentBytes > 0 {
-                if isControl { controlBytes += session.unsentBytes - unsentBytes }
-                flush()
-                if session.unsentBytes == 0 { controlBytes = 0 }
-                guard controlBytes <= TLSLimits.controlBytesMax else {
-                    return fail(.protocolError(reason: "too many key updates"))
-                }
+            controlBytes += answerBytes ?? session.unsentBytes - unsentBytes
+            if session.unsentBytes > 0 { flush() }
+            if session.unsentBytes == 0 { controlBytes = 0 }
+            guard controlBytes <= TLSLimits.controlBytesMax else {
+                return fail(.protocolError(reason: "too many key updates"))
             }
             switch outcome {
             case .done: continue
