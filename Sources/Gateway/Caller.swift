@@ -37,9 +37,10 @@ struct Caller {
             judgedBy = service.generation
             judgedUntilSeconds = tls.problemHolds(with: certificate, afterSeconds: time.seconds)
             identity = .stranger
-            if tls.problem(with: certificate, atSeconds: time.seconds) == nil,
-                let principal = service.principal(of: certificate)
-            {
+            if tls.problem(with: certificate, atSeconds: time.seconds) != nil {
+                // What is wrong may be a list or an authority whose time has not come.
+                judgedUntilSeconds = min(judgedUntilSeconds, time.seconds + Limits.strangerSecondsMax)
+            } else if let principal = service.principal(of: certificate) {
                 identity = .principal(
                     Standing(principal, at: address, certificate: certificate.sha256, in: service))
             }

@@ -220,7 +220,13 @@ final class Connection {
 
     /// More is wanted than is here.
     private func wantBytes() {
-        guard hasInputClosed else { return socket.pauseReading(false) }
+        guard hasInputClosed else {
+            // A head has begun, this turn or before.
+            if case .head = machine.want, decoder.bufferedByteCount > 0 {
+                deadline = min(deadline, worker.loop.turn + .seconds(Limits.headSecondsMax))
+            }
+            return socket.pauseReading(false)
+        }
         // It never comes.
         if exchange == nil { close() } else { abort() }
     }
@@ -251,9 +257,6 @@ extension Connection: TLSSocketOwner {
 
     func received(_ bytes: ByteBuffer) {
         guard !machine.isClosed else { return }
-        if machine.isWaiting, decoder.bufferedByteCount == 0 {
-            deadline = worker.loop.turn + .seconds(Limits.headSecondsMax)
-        }
         decoder.append(bytes)
         pump()
     }

@@ -43,6 +43,8 @@ enum Limits {
 
     /// The same at the operators' listener.
     static let operatorsConnectionsMax = 256
+    /// For how long a living connection's certificate is not looked at again after something was wrong with it.
+    static let strangerSecondsMax: Int64 = 10
     /// TLS handshakes in progress at a time, of all callers and of one.
     static let handshakesMax = 1024
     static let handshakesOfOneSourceMax = 512

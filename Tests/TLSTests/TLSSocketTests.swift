@@ -192,7 +192,7 @@ import Testing
     }
 
     /// Each asks for one in return, which nobody takes: they are not collected without end, nor where data comes between them.
-    @Test(arguments: ["None", #"l.SSL_write(s, b"x", 1)"#])
+    @Test(arguments: ["None", #"if number % 100 == 0: l.SSL_write(s, b"x", 1)"#])
     func keyUpdatesThatNobodyTakesEndTheConnection(between: String) throws {
         let served = try Served()
         let result = try served.python(
@@ -218,7 +218,7 @@ import Testing
             sent = 0
             try:
                 while sent < 400000:
-                    for _ in range(2000):
+                    for number in range(2000):
                         assert l.SSL_key_update(s, 1) == 1 and l.SSL_do_handshake(s) == 1
                         \(between)
                     send()
