@@ -207,5 +207,8 @@ import Testing
         #expect(try Self.reader("/log", locked).minimumIndex == 0)
         // What it does hold may go.
         #expect(try Self.prune(locked, before: 900).minimumIndex == 768)
+        // Where all of it went already, or nothing is to go, the archive is called good only when it is.
+        disk.files.damage("/archive/tile/entries/001") { $0[40] ^= 1 }
+        guard case .archive? = refusal() else { throw TestFailure("again: \(refusal().debugDescription)") }
     }
 }

@@ -67,8 +67,9 @@ package struct LogPruning {
         report.archivedSize = archived.checkpoint.size
         report.minimumIndex = target
         report.pruned = target - log.minimumIndex
+        // Where nothing is added to what was pruned too: a run that was cut off may have left all of that to this one.
+        try requireArchived(archived, log, target, progress)
         guard target > 0 else { return report }
-        if report.pruned > 0 { try requireArchived(archived, log, target, progress) }
         let files = files
         try files.keeping { () throws(LogSystemError) in
             if try MinimumIndex.value(files) != target { try MinimumIndex.publish(target, files) }
