@@ -22,6 +22,8 @@ package final class Gateway: Sendable {
         var operatorsCalls = 0
     }
 
+    private static let operatorsThread = "operators"
+
     /// One loop, for operators, witnesses and what comes up now and then.
     let group: MultiThreadedEventLoopGroup
     let pool: NIOThreadPool
@@ -145,7 +147,7 @@ package final class Gateway: Sendable {
             }
             let operatorsLoop = group.next()
             operators = try operatorsLoop.submit {
-                CurrentThread.name = "operators"
+                CurrentThread.name = Self.operatorsThread
                 let tls = try TLSContext(service.tls, nowSeconds: wallClockSeconds())
                 return NIOLoopBound(OperatorsView(service, tls), eventLoop: operatorsLoop)
             }.wait()
@@ -153,7 +155,8 @@ package final class Gateway: Sendable {
             // The context was made once already from the same configuration.
             preconditionFailure("a TLS context that was made before cannot be made: \(error)")
         }
-        heartbeat = Heartbeat(loops: workers.map(\.eventLoop), pool: pool, log: log)
+        let named = workers.enumerated().map { (name: "loop-\($0.offset)", loop: $0.element.eventLoop) }
+        heartbeat = Heartbeat(loops: named + [(Self.operatorsThread, operators.eventLoop)], pool: pool, log: log)
         LongWork.listen { [weak self] in
             guard let self else { return true }
             heartbeat.passed()

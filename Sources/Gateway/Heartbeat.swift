@@ -4,8 +4,8 @@ internal import NIOPosix
 internal import Stores
 internal import Synchronization
 
-/// Passes a token through every thread that a request depends on: each event loop, the log's writer and integrator, each thread of the
-/// file pool. A watchdog that is fed only then is fed by work that really passed, not by a timer that outlives a stuck disk.
+/// Passes a token through every thread that a request depends on: each event loop, that of operators and witnesses too, the log's writer and
+/// integrator, each thread of the file pool. A watchdog that is fed only then is fed by work that really passed, not by a timer that outlives a stuck disk.
 package final class Heartbeat: Sendable {
     /// What one beat came to.
     package enum Beat: Equatable, Sendable {
@@ -27,23 +27,22 @@ package final class Heartbeat: Sendable {
     private static let writer = "log-writer"
     private static let integrator = "log-integrator"
 
-    private let loops: [any EventLoop]
+    private let loops: [(name: String, loop: any EventLoop)]
     private let pool: NIOThreadPool
     private let log: DecisionLog
     private let state: Mutex<State>
 
-    init(loops: [any EventLoop], pool: NIOThreadPool, log: DecisionLog) {
+    /// - Parameter loops: with the names of their threads.
+    init(loops: [(name: String, loop: any EventLoop)], pool: NIOThreadPool, log: DecisionLog) {
         self.loops = loops
         self.pool = pool
         self.log = log
         let files = (0..<pool.numberOfThreads).map { Self.file($0) }
         state = Mutex(
             State(
-                rounds: PulseRounds(
-                    loops.indices.map { Self.loop($0) } + [Self.writer, Self.integrator] + files)))
+                rounds: PulseRounds(loops.map(\.name) + [Self.writer, Self.integrator] + files)))
     }
 
-    private static func loop(_ number: Int) -> String { "loop-\(number)" }
     private static func file(_ number: Int) -> String { "file-\(number)" }
 
     /// Looks who passed, and asks again. To be called several times in a period of the watchdog; waits for nobody.
@@ -75,8 +74,8 @@ package final class Heartbeat: Sendable {
     private func ask(_ round: UInt64) {
         let token = log.askForPulse()
         state.withLock { $0.logToken = token }
-        for (number, loop) in loops.enumerated() {
-            loop.execute { [self] in state.withLock { $0.rounds.passed(Self.loop(number), round: round) } }
+        for (name, loop) in loops {
+            loop.execute { [self] in state.withLock { $0.rounds.passed(name, round: round) } }
         }
         askFiles(round)
     }

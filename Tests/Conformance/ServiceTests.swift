@@ -109,7 +109,7 @@ import Testing
     }
 
     /// Each of them stopped alone, as a hung disk or a loop that spins would: the watchdog starves, and the journal says who.
-    @Test(arguments: ["loop-0", "log-writer", "log-integrator", "file-0", "file-5"])
+    @Test(arguments: ["loop-0", "operators", "log-writer", "log-integrator", "file-0", "file-5"])
     func aStuckThreadStarvesTheWatchdog(thread: String) throws {
         let daemon = try Managed(watchdogSeconds: 1, sockets: ["operators-socket=SOCKET"])
         #expect(try daemon.manager.ask("start").contains("READY=1"))

@@ -34,4 +34,4 @@ def an_idle_gateway_and_a_busy_one_are_fed(machine):
     expect(machine.restarts() == restarts and machine.pid() == pid, "nothing was restarted")
 
 
-tests = [an_idle_gateway_and_a_busy_one_are_fed] + [blocked(name) for name in ("loop-0", "loop-1", "log-writer", "log-integrator", "file-0")]
+tests = [an_idle_gateway_and_a_busy_one_are_fed] + [blocked(name) for name in ("loop-0", "loop-1", "operators", "log-writer", "log-integrator", "file-0")]
