@@ -363,6 +363,8 @@ import Testing
         process.arguments = ["log", "follow", log.path, "--from-index", "90", "--json", "--every-ms", "10"]
         process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
         try process.run()
+        // It follows for ever, whatever becomes of the test.
+        defer { if process.isRunning { process.terminate() } }
         func waitForLines(_ count: Int) throws {
             let deadline = Date().addingTimeInterval(30)
             while log.folder.read("followed").split(separator: "\n").count < count {
