@@ -33,6 +33,8 @@ final class Witnesses: Sendable {
         /// Called when the round under way is over.
         var afterRound: [@Sendable () -> Void] = []
         var isStopped = false
+        /// One has seen what is not here: the log is closed, and no answer opens it.
+        var isContradicted = false
     }
 
     /// How one witness is, for `/ready` and metrics.
@@ -114,7 +116,7 @@ final class Witnesses: Sendable {
         group.next().scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [self] _ in
             judge(log)
             let isDue = state.withLock { state in
-                !state.isStopped && !state.isAsking
+                !state.isStopped && !state.isContradicted && !state.isAsking
                     && state.standings.contains {
                         monotonicMicroseconds() - ($0.cosignedAt ?? .min / 2) > Self.idleSeconds * 1_000_000
                     }
@@ -127,7 +129,7 @@ final class Witnesses: Sendable {
     /// - Parameter done: called when all that are asked now have answered, or will not.
     func ask(_ log: DecisionLog, _ done: @escaping @Sendable () -> Void = {}) {
         let begins = state.withLock { state -> Bool? in
-            guard !state.isStopped else { return nil }
+            guard !state.isStopped, !state.isContradicted else { return nil }
             state.afterRound.append(done)
             if state.isAsking {
                 state.asksAgain = true
@@ -144,12 +146,15 @@ final class Witnesses: Sendable {
                 report(contradiction)
                 log.close(becauseOfWitness: contradiction)
             } else {
-                // Not written again for a later time alone.
-                log.settle(lines.count > cosigned(note) ? lines : [], size: size)
+                // Not written again for a later time alone; what one signed before stays while others sign later.
+                let before = cosigned(note)
+                let all = before.merging(lines) { $1 }
+                log.settle(all.count > before.count ? Self.inOrder(all) : [], size: size)
             }
             judge(log)
             let (again, waiting) = state.withLock { state in
                 state.isAsking = false
+                state.isContradicted = contradiction != nil
                 defer { (state.asksAgain, state.afterRound) = (false, []) }
                 return (state.asksAgain && contradiction == nil, state.afterRound)
             }
@@ -168,19 +173,21 @@ final class Witnesses: Sendable {
             // A round under way ends within the client's own bound.
             for _ in 0..<400 where state.withLock({ $0.isAsking }) { sleepMilliseconds(10) }
         }
-        let lines = group.next().makePromise(of: [String].self)
+        let lines = group.next().makePromise(of: [Int: String].self)
         askAll(note) { _, cosignatures, _ in lines.succeed(cosignatures) }
-        return (try? lines.futureResult.wait()) ?? []
+        let all = cosigned(note).merging((try? lines.futureResult.wait()) ?? [:]) { $1 }
+        return Self.inOrder(all)
     }
 
-    private func askAll(_ bytes: [UInt8], _ done: @escaping @Sendable (UInt64, [String], String?) -> Void) {
+    /// - Parameter done: takes the checkpoint's size, the lines of those who cosigned it, by their places, and what contradicts it.
+    private func askAll(_ bytes: [UInt8], _ done: @escaping @Sendable (UInt64, [Int: String], String?) -> Void) {
         guard let note = try? SignedNote(bytes), let checkpoint = try? Checkpoint(text: note.text), !isEmpty else {
-            return done(0, [], nil)
+            return done(0, [:], nil)
         }
         let loop = group.next()
         let each = clients.indices.map { ask($0, bytes, note, checkpoint, attempts: 3) }
         EventLoopFuture.whenAllComplete(each, on: loop).whenSuccess { [self] results in
-            var lines: [String] = []
+            var lines: [Int: String] = [:]
             var contradiction: String?
             for (index, result) in results.enumerated() {
                 let outcome: WitnessClient.Outcome
@@ -190,7 +197,7 @@ final class Witnesses: Sendable {
                 }
                 take(outcome, of: index, size: checkpoint.size)
                 switch outcome {
-                case .cosigned(let line): lines.append(line)
+                case .cosigned(let line): lines[index] = line
                 case .contradicts(let what): contradiction = contradiction ?? what
                 case .unavailable: break
                 }
@@ -246,17 +253,28 @@ final class Witnesses: Sendable {
             }
     }
 
-    /// How many of the witnesses have cosigned a note already.
-    private func cosigned(_ note: [UInt8]) -> Int {
-        guard let note = try? SignedNote(note) else { return 0 }
-        return clients.count { (try? note.verify(by: $0.verifier)) != nil }
+    /// The lines by which witnesses have cosigned a note already, by their places.
+    private func cosigned(_ bytes: [UInt8]) -> [Int: String] {
+        guard let note = try? SignedNote(bytes) else { return [:] }
+        var lines: [Int: String] = [:]
+        for (index, client) in clients.enumerated() {
+            // Behind the text and the empty line.
+            guard case .cosigned(let line) = Self.verified(Array(bytes.dropFirst(note.text.count + 1)), note, client)
+            else { continue }
+            lines[index] = line
+        }
+        return lines
+    }
+
+    private static func inOrder(_ lines: [Int: String]) -> [String] {
+        lines.sorted { $0.key < $1.key }.map(\.value)
     }
 
     private static func fork(_ client: WitnessClient, _ checkpoint: Checkpoint) -> String {
         "the witness \(client.verifier.name) has cosigned another history of this log than the \(checkpoint.size) entries that are here: keep both, and find out who wrote the other"
     }
 
-    /// The witness's own line among those of the answer, where it holds.
+    /// The witness's own line among those of an answer or a note, where it holds.
     private static func verified(
         _ lines: [UInt8], _ note: SignedNote, _ client: WitnessClient
     ) -> WitnessClient.Outcome {
