@@ -18,6 +18,8 @@ final class FileWatch {
     private static let quietMilliseconds: Int64 = 1000
     /// But a file that changes all the time does not hold the others back.
     private static let patienceMilliseconds: Int64 = 10_000
+    /// How often files are looked at that nothing tells of.
+    private static let lookMilliseconds: Int64 = 5000
 
     private let paths: [String]
     private let descriptor: Int32
@@ -27,6 +29,10 @@ final class FileWatch {
     private var seen: [String: Stamp]
     private var firstChange: Int64?
     private var lastChange: Int64 = 0
+    /// Not every folder is watched: the machine gives no more watches, or the folder is not there or not to be read. Then the files are
+    /// looked at by time.
+    private var isBlind = false
+    private var nextLook: Int64 = 0
 
     /// nil when the settings want none.
     /// - Parameter before: the watch until now, which looked before the settings were read: what changed since then may not have been.
@@ -49,7 +55,8 @@ final class FileWatch {
 
     /// The files that differ from what was read last, once all has been quiet; nil when there is nothing to do.
     func changed(at now: Int64) -> [String]? {
-        if somethingHappened() {
+        if somethingHappened() || isBlind && now >= nextLook {
+            nextLook = now + Self.lookMilliseconds
             watchFolders()
             if look() {
                 firstChange = firstChange ?? now
@@ -93,10 +100,11 @@ final class FileWatch {
     /// Watches each folder on the way in which a name is looked up that can be made another one's: the file's own, and that of each
     /// symbolic link. To watch one again changes nothing.
     private func watchFolders() {
+        isBlind = false
         let mask = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB
         for path in paths {
             for folder in Self.folders(path, linksMax: 40) {
-                _ = unsafe inotify_add_watch(descriptor, folder, UInt32(mask))
+                if unsafe inotify_add_watch(descriptor, folder, UInt32(mask)) < 0 { isBlind = true }
             }
         }
     }
