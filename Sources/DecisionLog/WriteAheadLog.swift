@@ -34,6 +34,8 @@ final class WriteAheadLog: @unchecked Sendable {
     private var sequence: UInt64
     private var checksum: GroupChecksum
     private var end: UInt64
+    /// A segment that could not be begun. Its name may be there, if not for good.
+    private var leftover: String?
 
     /// Goes on where recovery ended.
     init(_ files: LogFolder, segmentBytes: Int, recovered: WriteAheadRecovery) throws(LogError) {
@@ -65,6 +67,7 @@ final class WriteAheadLog: @unchecked Sendable {
         let buffer = self.buffer
         let needed = WriteAheadGroup.paddedByteCount(entries: entries.count)
         do throws(LogSystemError) {
+            try removeLeftover()
             if offset + needed > segmentBytes - (isLastWords ? 0 : Self.lastWordsBytes), offset > 0 { try rotate() }
             let group = WriteAheadGroup(
                 epoch: epoch, sequence: sequence, firstIndex: firstIndex, count: UInt32(count), previous: checksum,
@@ -126,8 +129,7 @@ final class WriteAheadLog: @unchecked Sendable {
         do throws(LogSystemError) {
             next = try Self.open(try Self.makeSegment(sequence, files, segmentBytes), files)
         } catch {
-            // Its name may be there, if not for good: the last words go into the segment before, and a start would take both for theirs.
-            files.remove(Self.name(sequence))
+            leftover = Self.name(sequence)
             throw error
         }
         let before = shared.current
@@ -137,6 +139,15 @@ final class WriteAheadLog: @unchecked Sendable {
         }
         files.disk.close(before.descriptor)
         offset = 0
+    }
+
+    /// On a full disk the last words go into the segment before the one that could not be begun: were the other's name there at the next
+    /// start, or after a power cut, both would hold the same group. Where it cannot be removed for good nothing is written any more; done
+    /// only now, when the reserve has been given back, since that takes room too.
+    private func removeLeftover() throws(LogSystemError) {
+        guard let name = leftover else { return }
+        if try files.exists(name) { try files.removeDurably(name) } else { try files.syncFolder(Self.folder) }
+        leftover = nil
     }
 
     /// The segment that begins with a group.

@@ -259,6 +259,10 @@ struct Run {
     private var random: Seeded
     private var requests = 0
     private let clock: StepClock
+    /// Room that is kept for the last words.
+    var reserveBytes = 0
+    /// The integrator's thread would have ended: nothing takes its step any more.
+    private var hasEnded = false
 
     init(disk: SimulatedDisk, name: String, random: Seeded, known: Witnessed = Witnessed()) {
         self.disk = disk
@@ -275,6 +279,7 @@ struct Run {
         configuration.checkpointIntervalMilliseconds = 1
         configuration.clock = clock
         configuration.disk = disk
+        configuration.reserveBytes = reserveBytes
         let log = try DecisionLog.openStill(configuration, gateway: LogTests.gateway, start: [])
         world.log = log
         world.loop = SteppedLoop(log, world)
@@ -309,7 +314,7 @@ struct Run {
             if random.chance(60) { _ = world.log?.commitWaiting() }
             if random.chance(60) {
                 if random.chance(50) { clock.move(microseconds: 2000) }
-                _ = world.log?.integrate()
+                if let log = world.log, !hasEnded { hasEnded = !log.integrate() }
             }
             loop.port.drain()
         }
@@ -317,7 +322,8 @@ struct Run {
     }
 
     private mutating func close() {
-        world.log?.close()
+        if !hasEnded { world.log?.close() }
+        hasEnded = false
         world.loop?.port.drain()
         _ = world.look(disk)
         world.log = nil
