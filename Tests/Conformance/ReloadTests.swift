@@ -228,7 +228,30 @@ import Testing
         #expect(daemon.stop() == 0)
     }
 
+    /// A machine that gives no inotify instance, or no watch, as one whose users have taken them all: files are looked at by time.
+    @Test(.enabled(if: mayBound, "needs user namespaces"), arguments: ["max_inotify_instances", "max_inotify_watches"])
+    func aWatchedFileIsReadAgainWhereNothingCanBeWatched(bound: String) throws {
+        let world = try World()
+        try world.edit("dub1-gw1") { $0 = $0.replacingOccurrences(of: "[tls]", with: "watch_files = true\n\n[tls]") }
+        let daemon = try Daemon(
+            settings: world.folder("dub1-gw1.toml"), socket: world.folder("run/dub1-gw1.sock"),
+            launcher: Self.bounding(bound))
+        defer { daemon.kill() }
+        try daemon.waitUntilReady()
+        try world.folder.write("new.crl", world.folder.read("pki/clients.crl"))
+        rename(world.folder("new.crl"), world.folder("pki/clients.crl"))
+        try waitForReloads(1, daemon)
+        #expect(daemon.output.contains("\(world.folder("pki/clients.crl")) changed"))
+    }
+
     // MARK: - Helpers
+
+    /// Runs a command in a user namespace of its own that has none of something.
+    private static func bounding(_ name: String) -> [String] {
+        ["/usr/bin/unshare", "--map-root-user", "sh", "-c", "echo 0 > /proc/sys/user/\(name) && exec \"$@\"", "sh"]
+    }
+
+    private static let mayBound = (try? run(bounding("max_inotify_watches") + ["true"]).status) == 0
 
     private func client(
         _ who: String, from address: String = "127.0.10.5", token: String = "", in world: World? = nil

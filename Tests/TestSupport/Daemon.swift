@@ -6,13 +6,17 @@ package final class Daemon: @unchecked Sendable {
     package let outputPath: String
     private let socket: String
 
-    package init(settings: String, socket: String, arguments: [String] = [], environment: [String: String] = [:]) throws
-    {
+    /// - Parameter launcher: a command that takes the daemon's as its last arguments, and becomes it.
+    package init(
+        settings: String, socket: String, arguments: [String] = [], environment: [String: String] = [:],
+        launcher: [String] = []
+    ) throws {
         self.socket = socket
         outputPath = settings + ".out"
         _ = FileManager.default.createFile(atPath: outputPath, contents: nil)
-        process.executableURL = URL(fileURLWithPath: "\(products)/bailiwickd")
-        process.arguments = ["--config", settings] + arguments
+        let command = launcher + ["\(products)/bailiwickd", "--config", settings] + arguments
+        process.executableURL = URL(fileURLWithPath: command[0])
+        process.arguments = Array(command.dropFirst())
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let output = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath))
         process.standardOutput = output
