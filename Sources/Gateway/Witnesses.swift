@@ -233,7 +233,12 @@ final class Witnesses: Sendable {
                 switch answer.status {
                 case 200: return loop.makeSucceededFuture(Self.verified(answer.body, note, client))
                 case 409:
-                    guard let size = UInt64(text.prefix { $0 != "\n" }) else { break }
+                    guard let size = UInt64(text.prefix { $0 != "\n" }) else {
+                        // The specification asks for a size only where the old one is not the witness's. Where it is, and the
+                        // checkpoint has that size too, the witness has seen another root there.
+                        guard known > 0, known == checkpoint.size else { break }
+                        return loop.makeSucceededFuture(.contradicts(Self.fork(client, checkpoint)))
+                    }
                     if size > checkpoint.size {
                         return loop.makeSucceededFuture(
                             .contradicts(

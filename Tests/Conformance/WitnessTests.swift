@@ -200,6 +200,25 @@ import Testing
         try staysClosed(world, says: "another history")
     }
 
+    /// A witness of another make that has another root at the very size that it is shown: the specification asks for no size in its answer.
+    @Test func aRefusalWithoutASizeIsAForkWhereTheSizeIsTheWitnesss() throws {
+        let world = try World()
+        #expect(try world.start("dub1-gw1").stop() == 0)
+        let witness = Process()
+        witness.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        witness.arguments = ["python3", "\(repository)/Tests/Conformance/forked_witness.py"]
+        let output = Pipe()
+        witness.standardOutput = output
+        try witness.run()
+        AtExit.shared.add { if witness.isRunning { Foundation.kill(witness.processIdentifier, SIGKILL) } }
+        defer { witness.terminate() }
+        let port = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        let vkey = try #require(try newKey(world.folder, "w1"))
+        try world.edit("dub1-gw1") { $0 += "witnesses = [{ url = \"http://127.0.0.1:\(port)\", key = \"\(vkey)\" }]\n" }
+        try staysClosed(world, says: "another history")
+    }
+
     @Test func aQuorumThatIsMissingIsToldAndWhereRequiredStopsService() throws {
         let world = try World()
         var witness = try Witness(world.folder, "w1", logs: [vkey(world)])
