@@ -8,6 +8,9 @@ internal import Synchronization
 internal import TLS
 
 /// The witnesses of one log: each checkpoint is shown to all of them, and what they sign is published with it (DESIGN section 7).
+///
+/// A cosignature is held against the witness's key. A refusal bears no signature, and may close the log (`contradicts`): over plain
+/// HTTP whoever is on the way can forge one, so that the settings warn of such a witness.
 final class Witnesses: Sendable {
     /// How long a quorum counts.
     private static let freshMicroseconds: Int64 = 15_000_000

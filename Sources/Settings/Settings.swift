@@ -143,6 +143,17 @@ package struct WitnessSettings: Sendable {
     package let url: String
     /// A vkey of type cosignature/v1.
     package let key: String
+
+    /// Can somebody on the way answer in its place? Not on a loopback address.
+    var isForgeable: Bool {
+        let scheme = "http://"
+        guard url.hasPrefix(scheme) else { return false }
+        let authority = url.dropFirst(scheme.count).prefix { $0 != "/" }
+        if authority.hasPrefix("[") { return authority.prefix { $0 != "]" } != "[::1" }
+        let host = authority.prefix { $0 != ":" }
+        let isLoopback = host.hasPrefix("127.") && host.allSatisfy { $0 == "." || ("0"..."9").contains($0) }
+        return !isLoopback && host != "localhost"
+    }
 }
 
 package struct LogSettings: Sendable {

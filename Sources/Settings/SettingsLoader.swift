@@ -75,7 +75,7 @@ struct SettingsLoader {
             gateway: gateway, tls: tls, datacenters: datacenters, areas: areas, stores: stores, issuers: registry,
             principals: principals, log: log, networks: networks, policy: policy,
             renewedFiles: (tls.paths + issuers.flatMap(\.paths)).filter { !$0.hasPrefix("credential:") },
-            warnings: warnings(gateway.place, areas, stores))
+            warnings: warnings(gateway.place, areas, stores) + warnings(log.witnesses))
     }
 
     private func warnings(_ place: Place, _ areas: [Area], _ stores: [StoreSettings]) -> [String] {
@@ -87,6 +87,12 @@ struct SettingsLoader {
             return isNear
                 ? nil
                 : "store \(store.bucket) is in \(owner), outside the gateway's own jurisdiction \(place.jurisdiction) and its areas: every read crosses a border"
+        }
+    }
+
+    private func warnings(_ witnesses: [WitnessSettings]) -> [String] {
+        witnesses.filter(\.isForgeable).map {
+            "log.witnesses: \($0.url) is not https: a witness's refusal bears no signature, and anybody on the way can close the log with one"
         }
     }
 

@@ -16,8 +16,10 @@ struct WitnessCommand: ParsableCommand {
             answers, so that nobody who holds a log's key can show two histories of it. Let somebody run it who is not the operator of \
             the log, on a machine that the operator cannot reach, and give gateways its vkey ([log] witnesses).
 
-            Plain HTTP, since every word is signed: put a TLS server before it where requests should be private. --state is the witness's \
-            memory: one that lost it would cosign a second history, so a lost folder needs a new key. SIGTERM ends it cleanly.
+            It speaks plain HTTP. What it cosigns is signed; what it refuses is not, and a gateway closes its log when a witness says \
+            that it has seen more or another history: over plain HTTP whoever is on the way can say so. Put a TLS server before it, and \
+            give gateways its https URL, unless both are on one machine. --state is the witness's memory: one that lost it would cosign a \
+            second history, so a lost folder needs a new key. SIGTERM ends it cleanly.
 
             EXAMPLE
               bailiwick keys new --kind witness --name witness.example.net/w1 --private witness-key > witness.vkey

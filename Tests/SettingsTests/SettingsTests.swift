@@ -200,6 +200,18 @@ import Tokens
         #expect(try load(abroad).warnings.contains { $0.contains("mail-dub1") && $0.contains("crosses a border") })
     }
 
+    /// A refusal bears no signature: over plain HTTP anybody on the way closes the log with one.
+    @Test(arguments: [
+        ("https://witness.example.net/w1", false), ("http://127.0.0.1:8470/w1", false), ("http://127.1.2.3", false),
+        ("http://[::1]:8470", false), ("http://localhost:8470", false), ("http://witness.example.net/w1", true),
+        ("http://127.example.net", true), ("http://10.0.0.7:8470", true), ("http://[::10]/", true),
+        ("http://localhost.example.net", true),
+    ])
+    func aWitnessWhoseRefusalsCanBeForgedIsWarnedOf(url: String, isForgeable: Bool) throws {
+        let text = try edited("[log]\n", "[log]\nwitnesses = [{ url = \"\(url)\", key = \"k\" }]\n")
+        #expect(try load(text).warnings.contains { $0.contains(url) && $0.contains("no signature") } == isForgeable)
+    }
+
     /// A list that cannot be read, or that vanished, may have named a token.
     @Test func aDenyListMayBeginButNotVanish() throws {
         let sandbox = try Sandbox("denied")
