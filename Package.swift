@@ -116,9 +116,8 @@ let package = Package(
             exclude: [
                 "alerts_test.yml", "boto3_first_part.py", "descriptors.py", "forked_witness.py", "journal.sh",
                 "load.py",
-                "manager.py", "revocations.py", "rotation.py", "session.py", "steady.py",
-                "systemctl.sh", "validate_ocsf.py", "wire.py", "witness.py",
-                "tlog", "tlogproof",
+                "manager.py", "revocations.py", "rotation.py", "session.py", "steady.py", "systemctl.sh",
+                "validate_ocsf.py", "wire.py", "witness.py", "tlog", "tlogproof",
             ],
             swiftSettings: testSettings),
     ],
