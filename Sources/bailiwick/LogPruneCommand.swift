@@ -51,8 +51,6 @@ struct LogPruneCommand: ParsableCommand {
         bar.clear()
         print("\(folder): \(report.pruned) entries pruned; it begins with entry \(report.minimumIndex)")
         print("  \(report.removedFiles) files removed")
-        // Where nothing is to go the archive is not read.
-        guard report.pruned > 0 else { return }
         print("  \(archive): good: entries \(report.archivedFrom) to \(report.archivedSize)")
     }
 
