@@ -9,6 +9,8 @@ struct LoadedIssuer {
     let keySet: [UInt8]
     let revocations: [UInt8]?
     let denyList: [UInt8]?
+    /// Whose tokens that has lines about.
+    let deniedIssuers: Set<JSONString>
     /// The files that it was read from.
     let paths: [String]
 }
@@ -83,16 +85,19 @@ extension SettingsLoader {
                     previousIssuedAtSeconds: before?.revocations?.issuedAtSeconds, nowSeconds: nowSeconds)
             } catch { section.problem("revocations", "\(id): \(error)") }
         }
-        var deniedTokens: Set<JSONString> = []
+        var denyList = DenyList()
         if let denied {
-            do throws(DenyListError) { deniedTokens = try DenyList(parsing: denied).tokens(of: id) } catch {
+            do throws(DenyListError) { denyList = try DenyList(parsing: denied) } catch {
                 section.problem("deny_list", "\(error)")
             }
         }
         let issuer = Issuer(
             id: id, jurisdictions: Set(codes), keys: keys, lifetimeHoursMax: Int64(hours), allowsPrefixes: prefixes,
-            instruments: instruments.map { Instruments($0) } ?? .defaults, revocations: list, denied: deniedTokens)
-        return LoadedIssuer(issuer: issuer, keySet: keySet, revocations: revocations, denyList: denied, paths: paths)
+            instruments: instruments.map { Instruments($0) } ?? .defaults, revocations: list,
+            denied: denyList.tokens(of: id))
+        return LoadedIssuer(
+            issuer: issuer, keySet: keySet, revocations: revocations, denyList: denied,
+            deniedIssuers: denyList.issuers, paths: paths)
     }
 
     private func readInstruments(_ section: Section) -> [(name: String, data: DataClasses)]? {

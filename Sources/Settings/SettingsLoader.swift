@@ -58,7 +58,7 @@ struct SettingsLoader {
         let gateway = readGateway(places)
         let tls = readTLS()
         let stores = readStores(places, datacenters)
-        let log = readLog()
+        let log = readLog(stores)
         let issuers = readIssuers(
             Set(datacenters.map(\.place.jurisdiction)),
             previous?.issuers ?? log.flatMap { LastPolicy.load(log: $0.directory)?.issuers })
@@ -75,7 +75,7 @@ struct SettingsLoader {
             gateway: gateway, tls: tls, datacenters: datacenters, areas: areas, stores: stores, issuers: registry,
             principals: principals, log: log, networks: networks, policy: policy,
             renewedFiles: (tls.paths + issuers.flatMap(\.paths)).filter { !$0.hasPrefix("credential:") },
-            warnings: warnings(gateway.place, areas, stores) + warnings(log.witnesses))
+            warnings: warnings(gateway.place, areas, stores) + warnings(log.witnesses) + warnings(issuers))
     }
 
     private func warnings(_ place: Place, _ areas: [Area], _ stores: [StoreSettings]) -> [String] {
@@ -93,6 +93,17 @@ struct SettingsLoader {
     private func warnings(_ witnesses: [WitnessSettings]) -> [String] {
         witnesses.filter(\.isForgeable).map {
             "log.witnesses: \($0.url) is not https: a witness's refusal bears no signature, and anybody on the way can close the log with one"
+        }
+    }
+
+    /// A deny list denies tokens of those who name it, and a line about anybody else's nothing.
+    private func warnings(_ issuers: [LoadedIssuer]) -> [String] {
+        issuers.flatMap { issuer in
+            let named = Set(issuers.filter { $0.denyList == issuer.denyList }.map { JSONString($0.issuer.id) })
+            let others = issuer.deniedIssuers.subtracting(named).map(\.text).sorted()
+            return others.map {
+                "issuer.deny_list: that of \(issuer.issuer.id) has lines about \($0), which does not name that file: they deny nothing"
+            }
         }
     }
 
@@ -270,12 +281,22 @@ struct SettingsLoader {
         return name.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
     }
 
-    /// By the names alone: of one folder under two names only the first store gets the lock.
+    /// By where the paths lead, and by their names as far as nothing is there yet.
     private static func isFolder(_ path: String, insideOrSameAs other: String) -> Bool {
         func components(_ path: String) -> [[UInt8]] {
             path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != [UInt8(ascii: ".")] }
         }
-        return path.hasPrefix("/") == other.hasPrefix("/") && components(path).starts(with: components(other))
+        func holds(_ path: String, _ other: String) -> Bool {
+            path.hasPrefix("/") == other.hasPrefix("/") && components(path).starts(with: components(other))
+        }
+        return holds(path, other) || holds(resolved(path), resolved(other))
+    }
+
+    /// Without symbolic links and `..`; as it is where that cannot be told.
+    private static func resolved(_ path: String) -> String {
+        guard let real = unsafe realpath(path, nil) else { return path }
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
     }
 
     private func readDriver(_ section: Section) -> StoreSettings.Driver? {
@@ -290,9 +311,13 @@ struct SettingsLoader {
         return nil
     }
 
-    private func readLog() -> LogSettings? {
+    private func readLog(_ stores: [StoreSettings]) -> LogSettings? {
         let section = root.requiredSection("log")
         let directory = section.requiredString("directory")
+        // What lies in a store's folder is read as objects, where untagged ones are adopted: entries, and tokens kept as evidence.
+        if let directory, let store = stores.first(where: { Self.isFolder(directory, insideOrSameAs: $0.path) }) {
+            section.problem("directory", "\(directory) lies in the folder of the store \(store.bucket)")
+        }
         let origin = section.requiredString("origin")
         var keys: [String] = []
         for (index, path) in section.strings("signing_keys", required: true).enumerated() {

@@ -28,6 +28,9 @@ package struct DenyList: Sendable {
         }
     }
 
+    /// Those whose tokens it denies.
+    package var issuers: Set<JSONString> { Set(denied.keys) }
+
     /// The ids of that issuer's denied tokens.
     package func tokens(of issuer: String) -> Set<JSONString> { denied[JSONString(issuer)] ?? [] }
 

@@ -161,13 +161,22 @@ import Tokens
             "[[issuer]]\nid = \"https://courts.example.us\"",
             "[[store]]\nbucket = \"mail-two\"\ndatacenter = \"dub1\"\ndriver = \"directory\"\npath = \"FOLDER/store/./dub1/alice\"\n[[issuer]]\nid = \"https://courts.example.us\"",
             "store[1].path", "of mail-dub1 are one folder, or one in the other"),
+        Mistake(
+            "[[issuer]]\nid = \"https://courts.example.us\"",
+            "[[store]]\nbucket = \"mail-two\"\ndatacenter = \"dub1\"\ndriver = \"directory\"\npath = \"FOLDER/keys/../store/dub1\"\n[[issuer]]\nid = \"https://courts.example.us\"",
+            "store[1].path", "of mail-dub1 are one folder, or one in the other"),
+        Mistake(
+            "directory = \"FOLDER/log/dub1\"", "directory = \"FOLDER/store/dub1/log\"", "log.directory",
+            "lies in the folder of the store mail-dub1"),
     ]
 
     @Test(arguments: mistakes)
     func aMistakeIsNamedWithItsKeyAndTheWayOut(_ mistake: Mistake) throws {
         do {
             _ = try load(
-                try edited(mistake.old, mistake.new.replacingOccurrences(of: "FOLDER", with: world.folder.path)))
+                try edited(
+                    mistake.old.replacingOccurrences(of: "FOLDER", with: world.folder.path),
+                    mistake.new.replacingOccurrences(of: "FOLDER", with: world.folder.path)))
             Issue.record("it was accepted")
         } catch let error as SettingsError {
             #expect(error.description.contains(mistake.key), "\(error)")
@@ -198,6 +207,23 @@ import Tokens
         let abroad = try edited(
             "bucket = \"mail-dub1\"\ndatacenter = \"dub1\"", "bucket = \"mail-dub1\"\ndatacenter = \"iad1\"")
         #expect(try load(abroad).warnings.contains { $0.contains("mail-dub1") && $0.contains("crosses a border") })
+    }
+
+    /// `bailiwick token revoke` wrote another issuer's token into the list: it denies nothing, and somebody thinks that it does.
+    @Test func aDenyListsLineAboutAnybodyElseIsWarnedOf() throws {
+        let sandbox = try Sandbox("settings")
+        func line(_ issuer: String) -> String {
+            String(
+                decoding: DenyList.line(issuer: issuer, tokenID: "t", time: Timestamp(seconds: 0), reason: nil),
+                as: UTF8.self)
+        }
+        let (own, other) = ("https://authorizations.example.ie", "https://courts.example.us")
+        for (lines, warnings) in [(line(own), 0), (line(own) + line(other), 1)] {
+            let list = try sandbox.write("ie.denied", lines)
+            let settings = try load(try edited(world.folder("issuers/ie.denied"), list))
+            #expect(settings.warnings.count == warnings)
+            #expect(settings.warnings.allSatisfy { $0.contains("about \(other)") && $0.contains("deny nothing") })
+        }
     }
 
     /// A refusal bears no signature: over plain HTTP anybody on the way closes the log with one.
