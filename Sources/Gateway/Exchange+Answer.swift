@@ -212,7 +212,10 @@ extension Exchange {
         case .sha256Mismatch: fail(.contentSHA256Mismatch)
         case .metadataTooLarge: fail(.metadataTooLarge)
         case .full: fail(.serviceUnavailable, "The store is full.")
-        case .contended, .busy: fail(.slowDown)
+        case .contended: fail(.slowDown)
+        case .busy:
+            worker.reportBusy(error)
+            fail(.slowDown)
         case .closing: fail(.serviceUnavailable)
         case .permit, .untagged, .tagInvalid, .contentDamaged, .sealKeyMissing, .obstructed, .outOfTurn, .system:
             worker.report("\(id.text): \(error)")

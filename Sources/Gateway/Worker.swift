@@ -123,6 +123,17 @@ final class Worker {
 
     func report(_ text: String) { shared.report(text) }
 
+    private var toldBusy: NIODeadline?
+
+    /// Once a minute: whoever keeps objects open could fill the journal too.
+    func reportBusy(_ error: StoreError) {
+        if let toldBusy, loop.turn - toldBusy < .minutes(1) { return }
+        toldBusy = loop.turn
+        report(
+            "\(error): requests for others are answered 503; find who reads or writes so many at a time, or raise LimitNOFILE="
+        )
+    }
+
     func monotonicMicroseconds() -> Int64 { Int64(NIODeadline.now().uptimeNanoseconds / 1000) }
 
     /// Takes a reload's snapshot: every request from now on is judged by it, on old connections too.

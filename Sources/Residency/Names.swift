@@ -42,6 +42,17 @@ package typealias PrincipalName = Name<PrincipalKind>
 package typealias GatewayName = Name<GatewayKind>
 package typealias BucketName = Name<BucketKind>
 
+extension BucketName {
+    /// S3's rule for bucket names: 3 to 63 of `[a-z0-9.-]`, beginning and ending with a letter or digit.
+    package init?(bucket name: [UInt8]) {
+        func isAlphanumeric(_ byte: UInt8) -> Bool { byte &- 0x61 < 26 || byte &- 0x30 < 10 }
+        guard (3...63).contains(name.count), isAlphanumeric(name[0]), isAlphanumeric(name[name.count - 1]),
+            name.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") })
+        else { return nil }
+        self.init(String(decoding: name, as: UTF8.self))
+    }
+}
+
 /// Whose object it is: the bytes that a store's mailbox rule takes from a key. Compared as bytes.
 package struct Mailbox: Hashable, Sendable {
     package let utf8: [UInt8]

@@ -138,7 +138,7 @@ struct Target {
             (bucket, key) = (nil, nil)
             return
         }
-        guard let name = Percent.decode(target.extracting(1..<bucketEnd)), let bucket = Self.bucket(name) else {
+        guard let name = Percent.decode(target.extracting(1..<bucketEnd)), let bucket = BucketName(bucket: name) else {
             throw S3Error(.invalidBucketName)
         }
         self.bucket = bucket
@@ -150,14 +150,5 @@ struct Target {
         guard bytes.count <= ObjectKey.bytesMax else { throw S3Error(.keyTooLong) }
         guard let key = ObjectKey(utf8: bytes) else { throw S3Error(.invalidURI) }
         self.key = key
-    }
-
-    /// S3's rule for bucket names: 3 to 63 of `[a-z0-9.-]`, beginning and ending with a letter or digit.
-    private static func bucket(_ name: [UInt8]) -> BucketName? {
-        func isAlphanumeric(_ byte: UInt8) -> Bool { byte &- 0x61 < 26 || byte &- 0x30 < 10 }
-        guard (3...63).contains(name.count), isAlphanumeric(name[0]), isAlphanumeric(name[name.count - 1]),
-            name.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") })
-        else { return nil }
-        return BucketName(String(decoding: name, as: UTF8.self))
     }
 }

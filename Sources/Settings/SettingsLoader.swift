@@ -223,14 +223,14 @@ struct SettingsLoader {
         var seen: Set<BucketName> = []
         var folders: [(path: String, bucket: BucketName)] = []
         return root.sections("store").compactMap { section in
-            let bucket = section.requiredString("bucket").flatMap { text -> BucketName? in
-                guard Self.isBucket(Array(text.utf8)) else {
+            let bucket = section.requiredString("bucket").flatMap { text in
+                let bucket = BucketName(bucket: Array(text.utf8))
+                if bucket == nil {
                     section.problem(
                         "bucket",
                         "\"\(text)\" is no bucket name: 3 to 63 of a-z 0-9 . -, with a letter or digit at either end")
-                    return nil
                 }
-                return BucketName(text)
+                return bucket
             }
             let place = self.place(section, "datacenter", places)
             let driver = readDriver(section)
@@ -270,15 +270,6 @@ struct SettingsLoader {
                 driver: driver,
                 path: path, mailbox: mailbox, verifiesContent: verifies)
         }
-    }
-
-    /// S3's rule: no request could name any other.
-    private static func isBucket(_ name: [UInt8]) -> Bool {
-        func isAlphanumeric(_ byte: UInt8) -> Bool { byte &- 0x61 < 26 || byte &- 0x30 < 10 }
-        guard (3...63).contains(name.count), isAlphanumeric(name[0]), isAlphanumeric(name[name.count - 1]) else {
-            return false
-        }
-        return name.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
     }
 
     /// By where the paths lead, and by their names as far as nothing is there yet.

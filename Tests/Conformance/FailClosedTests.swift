@@ -12,6 +12,7 @@ import Testing
             "\(products)/bailiwickd",
         ])
         #expect(result.status == 0 && result.text.contains("the log stayed open"), "\(result.text)\n\(result.errors)")
+        #expect((result.text + result.errors).contains("too many objects are open"))
     }
 
     // MARK: - Killed
