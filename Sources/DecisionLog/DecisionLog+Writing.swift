@@ -32,12 +32,29 @@ extension DecisionLog {
     /// had come soon. What a write costs does not depend on how many share it.
     private func lookForWork() {
         let lastCount = lastGroupCount.load(ordering: .relaxed)
+        if monitor.withLock({ ports > 1 }) { return gather(lastCount) }
         guard lastCount >= Self.busyGroupCount else { return }
         let wanted = lastCount * 3 / 4
         let until = clock.monotonicMicroseconds() + Self.lookingMicroseconds
         while !hasWork.load(ordering: .acquiring) || pendingCount.load(ordering: .relaxed) < wanted,
             clock.monotonicMicroseconds() < until
         { LogThread.yield() }
+    }
+
+    /// The same where several loops queue: the writer sleeps, since there is a processor for each of them to go on with, until as many wait
+    /// as the last group had.
+    private func gather(_ lastCount: Int) {
+        guard lastCount >= Self.busyGroupCountOfSeveral else { return }
+        let until = clock.monotonicMicroseconds() + Self.gatheringMicroseconds
+        monitor.withLock {
+            gatheringCount = lastCount
+            defer { gatheringCount = 0 }
+            while phase == .open, !hasWork.load(ordering: .relaxed) || pending.count < lastCount {
+                let rest = until - clock.monotonicMicroseconds()
+                guard rest > 0 else { return }
+                writersPlace.wait(monitor, microseconds: rest)
+            }
+        }
     }
 
     /// No group comes any more.

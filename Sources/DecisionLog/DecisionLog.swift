@@ -19,6 +19,9 @@ package final class DecisionLog: @unchecked Sendable {
     /// A group of so many entries says that more are about to come: it costs less to look for them a while than to sleep and be woken.
     static let busyGroupCount = 16
     static let lookingMicroseconds: Int64 = 100
+    /// The same where several loops queue, of which each turn brings fewer: the others' are worth waiting for.
+    static let busyGroupCountOfSeveral = 6
+    static let gatheringMicroseconds: Int64 = 400
     /// A clock that goes back further than this is an event.
     static let clockStepMicroseconds: Int64 = 5_000_000
 
@@ -75,6 +78,10 @@ package final class DecisionLog: @unchecked Sendable {
     let pendingCount = Atomic(0)
     /// What is queued will soon become a group.
     var isWorkExpected = false
+    /// The writer waits for so many entries, and is not woken for fewer; 0 when it does not.
+    var gatheringCount = 0
+    /// Ports that were made; they stay.
+    private(set) var ports = 0
     /// Threads that wait in `recordDurably`.
     var durabilityWaiters = 0
     private var lockDescriptor: Int32
@@ -210,7 +217,8 @@ package final class DecisionLog: @unchecked Sendable {
     /// - Parameter later: has the loop call `flush` once it has no more requests at hand, so that they become one group; nil to have
     ///   each decision flushed as it comes. Called on the loop.
     package func makePort(wake: @escaping @Sendable () -> Void, later: (() -> Void)? = nil) -> LogPort {
-        LogPort(log: self, wake: wake, later: later)
+        monitor.withLock { ports += 1 }
+        return LogPort(log: self, wake: wake, later: later)
     }
 
     /// The first of a turn's decisions was queued: a writer that sleeps wakes while the others are made, since to be woken takes as long as
@@ -219,7 +227,7 @@ package final class DecisionLog: @unchecked Sendable {
         guard lastGroupCount.load(ordering: .relaxed) >= Self.busyGroupCount else { return }
         monitor.withLock {
             isWorkExpected = true
-            writersPlace.signal()
+            if gatheringCount == 0 { writersPlace.signal() }
         }
     }
 
@@ -229,7 +237,7 @@ package final class DecisionLog: @unchecked Sendable {
     /// What is queued may become a group now. With the monitor held.
     func callWriter() {
         hasWork.store(true, ordering: .releasing)
-        writersPlace.signal()
+        if pending.count >= gatheringCount { writersPlace.signal() }
     }
 
     /// The later of the clock and the last entry's time.

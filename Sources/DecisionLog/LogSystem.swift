@@ -66,12 +66,8 @@ func isSame(_ left: [UInt8], _ right: [UInt8], count: Int) -> Bool {
 
     init() {
         unsafe mutex = .allocate(capacity: 1)
-        unsafe condition = .allocate(capacity: 1)
+        unsafe condition = makeCondition()
         unsafe pthread_mutex_init(mutex, nil)
-        var attributes = pthread_condattr_t()
-        unsafe pthread_condattr_init(&attributes)
-        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        unsafe pthread_cond_init(condition, &attributes)
     }
 
     deinit {
@@ -95,15 +91,32 @@ func isSame(_ left: [UInt8], _ right: [UInt8], count: Int) -> Bool {
 
     /// Only with the lock held.
     func wait(milliseconds: Int) {
-        var until = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &until)
-        until.tv_sec += milliseconds / 1000
-        until.tv_nsec += milliseconds % 1000 * 1_000_000
-        if until.tv_nsec >= 1_000_000_000 {
-            until.tv_sec += 1
-            until.tv_nsec -= 1_000_000_000
-        }
+        var until = timespec(monotonicIn: milliseconds * 1000)
         unsafe pthread_cond_timedwait(condition, mutex, &until)
+    }
+}
+
+/// A condition whose waits end by the monotonic clock.
+private func makeCondition() -> UnsafeMutablePointer<pthread_cond_t> {
+    let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    var attributes = pthread_condattr_t()
+    unsafe pthread_condattr_init(&attributes)
+    unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    unsafe pthread_cond_init(condition, &attributes)
+    return unsafe condition
+}
+
+extension timespec {
+    /// So many microseconds from now, by the monotonic clock.
+    fileprivate init(monotonicIn microseconds: Int) {
+        self.init()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &self)
+        tv_sec += microseconds / 1_000_000
+        tv_nsec += microseconds % 1_000_000 * 1000
+        if tv_nsec >= 1_000_000_000 {
+            tv_sec += 1
+            tv_nsec -= 1_000_000_000
+        }
     }
 }
 
@@ -112,10 +125,7 @@ func isSame(_ left: [UInt8], _ right: [UInt8], count: Int) -> Bool {
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var isWaiting = false
 
-    init() {
-        unsafe condition = .allocate(capacity: 1)
-        unsafe pthread_cond_init(condition, nil)
-    }
+    init() { unsafe condition = makeCondition() }
 
     deinit {
         unsafe pthread_cond_destroy(condition)
@@ -126,6 +136,14 @@ func isSame(_ left: [UInt8], _ right: [UInt8], count: Int) -> Bool {
     func wait(_ monitor: Monitor) {
         isWaiting = true
         unsafe pthread_cond_wait(condition, monitor.mutex)
+        isWaiting = false
+    }
+
+    /// The same, but not for longer than so many microseconds.
+    func wait(_ monitor: Monitor, microseconds: Int64) {
+        isWaiting = true
+        var until = timespec(monotonicIn: Int(microseconds))
+        unsafe pthread_cond_timedwait(condition, monitor.mutex, &until)
         isWaiting = false
     }
 

@@ -75,6 +75,34 @@ import Testing
         for loop in loops.prefix(2) { #expect(loop.wakes >= 1 && loop.wakes <= groups) }
     }
 
+    /// By a clock that stands still the writer gathers for ever: it goes on when as many wait as its last group had, and when the log stops.
+    @Test(.timeLimit(.minutes(2)))
+    func inABusyTimeTheDecisionsOfSeveralLoopsBecomeOneGroup() throws {
+        let folder = try Sandbox()
+        let log = try LogTests.open(folder, clock: StandingClock())
+        let (one, other) = (Loop(log, flushes: false), Loop(log, flushes: false))
+        func record(_ loop: Loop, _ requests: String...) {
+            for request in requests { #expect(loop.record(request, at: log.now()) == .queued) }
+            loop.port.flush()
+        }
+        // The log's start is one more.
+        record(one, "a", "b", "c", "d", "e", "f")
+        one.drain(untilAnswered: 6)
+        record(one, "g", "h", "i", "j")
+        usleep(100_000)
+        one.port.drain()
+        #expect(one.answers.count == 6)
+        let groups = log.status.groups
+        record(other, "k", "l", "m")
+        one.drain(untilAnswered: 10)
+        other.drain(untilAnswered: 3)
+        #expect(log.status.groups == groups + 1)
+        record(other, "n")
+        log.close()
+        other.drain(untilAnswered: 4)
+        #expect(other.answers["n"] == .allowed(14))
+    }
+
     @Test func theWriterOutlivesAWakeForWhatIsWrittenAlready() throws {
         let log = try LogTests.open(folder, clock: clock)
         let loop = Loop(log)

@@ -17,6 +17,12 @@ final class TestClock: LogClock {
     func move(seconds: Int64) { time.withLock { $0 = $0.adding(seconds: seconds) } }
 }
 
+/// No time passes.
+struct StandingClock: LogClock {
+    func wall() -> Timestamp { Timestamp(seconds: 1_800_000_000) }
+    func monotonicMicroseconds() -> Int64 { 1_000_000_000 }
+}
+
 /// What became of a decision, as a value that a test can hold.
 enum Answer: Hashable, Sendable {
     case allowed(UInt64)
@@ -64,11 +70,13 @@ final class Loop {
         let count = Mutex(0)
     }
 
-    init(_ log: DecisionLog) {
-        port = log.makePort { [woken] in
+    /// - Parameter flushes: each decision as it comes; otherwise the test does.
+    init(_ log: DecisionLog, flushes: Bool = true) {
+        let wake: @Sendable () -> Void = { [woken] in
             woken.count.withLock { $0 += 1 }
             woken.semaphore.signal()
         }
+        port = log.makePort(wake: wake, later: flushes ? nil : {})
     }
 
     var wakes: Int { woken.count.withLock { $0 } }
