@@ -170,7 +170,7 @@ package final class Gateway: Sendable {
     private static func loops(_ count: Int) throws(GatewayError) -> [SocketLoop] {
         do throws(SocketError) {
             var loops: [SocketLoop] = []
-            for _ in 0..<count { loops.append(try SocketLoop()) }
+            for _ in 0..<count { loops.append(try SocketLoop(isOneOfSeveral: count > 1)) }
             return loops
         } catch { throw .listen("gateway.event_loops: \(error)") }
     }

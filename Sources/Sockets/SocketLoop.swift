@@ -67,6 +67,7 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
 
     private let poller: Int32
     private let bell: Int32
+    private let isOneOfSeveral: Bool
     /// `pthread_self()` of the thread that runs it; 0 before.
     private let thread = Atomic<UInt>(0)
     private let inbox = Mutex(Inbox())
@@ -84,8 +85,11 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
     /// When the turn in hand began: what a deadline or the age of a request may be reckoned from, without a look at the clock.
     package private(set) var turn = NIODeadline.now()
 
+    /// - Parameter isOneOfSeveral: others run beside it. It lets other threads run before it looks for the next turn's events: of a thread that
+    ///   shares a processor with whom it serves, turns become larger, and what a turn costs does not depend on its size.
     /// - Throws: where the kernel has no descriptor left.
-    package init() throws(SocketError) {
+    package init(isOneOfSeveral: Bool = false) throws(SocketError) {
+        self.isOneOfSeveral = isOneOfSeveral
         poller = clinux_epoll_make()
         bell = clinux_bell_make()
         guard poller >= 0 else { throw SocketError(-poller, "epoll_create1") }
@@ -164,6 +168,7 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
             afterReading()
             runTasks()
             runTimers()
+            if isOneOfSeveral { sched_yield() }
         }
         close()
     }
