@@ -2,6 +2,7 @@
 import getpass
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -45,6 +46,13 @@ def child_of(process):
             return int(children[0])
         time.sleep(0.01)
     sys.exit("nginx has no worker")
+
+
+def require():
+    """Said before anything is measured."""
+    missing = [name for name in ("nginx", "haproxy") if shutil.which(name) is None]
+    if missing:
+        sys.exit(f"{' and '.join(missing)} not found: `make bench` installs what it needs and runs this")
 
 
 def start(name, arguments, port):
