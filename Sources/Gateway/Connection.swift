@@ -153,7 +153,7 @@ final class Connection {
                     // The next request waits until the last answer has left.
                     guard sending == nil else { return }
                     guard let event = try decoder.next() else { return wantBytes() }
-                    if case .head(let head) = event { try begin(head) }
+                    if case .head(let head) = consume event { try begin(head) }
                 case .body:
                     guard let event = try decoder.next() else { return wantBytes() }
                     hand(over: event)
@@ -165,13 +165,13 @@ final class Connection {
         } catch { refuse(error) }
     }
 
-    private func begin(_ head: RequestHead) throws(FramingError) {
+    private func begin(_ head: consuming RequestHead) throws(FramingError) {
         machine.headArrived()
         if case .none = head.body, case .end = try decoder.next() { machine.bodyEnded() }
         start(.head(head))
     }
 
-    private func start(_ arrival: Exchange.Arrival) {
+    private func start(_ arrival: consuming Exchange.Arrival) {
         let exchange = Exchange(connection: self, worker: worker, arrival: arrival)
         self.exchange = exchange
         exchange.begin()

@@ -154,24 +154,23 @@ extension Exchange {
     // MARK: - Record
 
     /// Hands the decision to the log; goes on in `decisionIsDurable`.
-    func record(_ decision: Decision, at time: Timestamp) {
+    func record(_ decision: consuming Decision, at time: Timestamp) {
         guard let standing else { return fail(.internalError) }
-        var decision = decision
         // Refused as if before the look-up, which says nothing then either (DESIGN 3.7): too many were met while it was made.
         if decision.reason == .overloaded { (located, decision.isMisplaced) = (nil, false) }
-        self.decision = decision
         let now = worker.monotonicMicroseconds()
         if isLocating { worker.counters.locateMicroseconds.record(microseconds: now - phaseMicroseconds) }
         isLocating = false
         phaseMicroseconds = now
         let release = decision.isAllowed ? release(decision) : nil
         let evidence = presented.isEmpty ? [] : evidence()
-        switch worker.port.record(
-            entry(decision, by: standing, at: time), release: release, evidence: evidence, waiter: self)
-        {
+        let entry = entry(decision, by: standing, at: time)
+        let reason = decision.reason
+        self.decision = consume decision
+        switch worker.port.record(entry, release: release, evidence: evidence, waiter: self) {
         case .queued:
             // In the order of the log, so that whoever reads it counts the same.
-            if decision.reason == .foreignOverwrite, let principal {
+            if reason == .foreignOverwrite, let principal {
                 worker.overwrites.count(for: principal.settings.name, at: time)
             }
         case .timeMoved(let later): decideAgain(at: later)
@@ -207,7 +206,7 @@ extension Exchange {
         worker.counters.requestMicroseconds.record(microseconds: now - startedMicroseconds)
         if index != nil { worker.counters.performMicroseconds.record(microseconds: now - phaseMicroseconds) }
         worker.counters.bytesReleased += bytesSent
-        guard let index, decision?.isAllowed == true else { return }
+        guard let index, decision?.reason.allows == true else { return }
         worker.port.complete(
             .init(index: index, status: status, bytes: bytesSent, outcome: outcome, excluded: excluded))
     }

@@ -31,8 +31,9 @@ package struct RequestDecoder {
         state = .head(BlockScan(bytesMax: limits.headBytesMax, firstLineBytesMax: limits.requestLineBytesMax))
     }
 
-    /// Bytes that were appended and not yet made into an event.
-    package var bufferedByteCount: Int { buffer.readableBytes }
+    /// Bytes that were appended and not yet made into an event. Mutating, so that the decoder is asked where it lies: a copy would count every
+    /// reference in it.
+    package var bufferedByteCount: Int { mutating get { buffer.readableBytes } }
 
     /// Takes what the socket gave.
     package mutating func append(_ bytes: consuming ByteBuffer) {

@@ -15,8 +15,8 @@ extension Rule {
 
     /// The decision on one object, with what a grant withholds from it and does to its tag.
     static func decision(for passage: Passage, of question: Question) -> Decision {
+        guard case .granted(let authority) = passage else { return decision(for: passage) }
         var decision = decision(for: passage)
-        guard case .granted(let authority) = passage else { return decision }
         // A write tells whether its condition held; the ETag of its answer is that of the caller's own bytes.
         decision.withholdsEntityTag = question.access == .traffic && !authority.opensContent
         decision.relocates = relocates(question, authority)

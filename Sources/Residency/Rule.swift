@@ -45,8 +45,8 @@ package enum Rule {
             case .content, .traffic: question.isListing ? listing(question, &trace) : read(question, &trace)
             case .write, .delete: write(question, &trace)
             }
-        guard case .decided(var decision) = verdict, case .tagged(let facts) = question.object,
-            facts.place != question.store.place
+        guard case .tagged(let facts) = question.object, facts.place != question.store.place,
+            case .decided(var decision) = verdict
         else { return verdict }
         trace.note("3.2", "misplaced: the store is in \(question.store.place), the tag says \(facts.place)")
         decision.isMisplaced = true
