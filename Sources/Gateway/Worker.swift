@@ -93,8 +93,8 @@ final class Worker {
 
     /// An empty array with room for a head.
     func takeHead() -> [UInt8] {
-        var head = spareHead
-        spareHead = []
+        var head: [UInt8] = []
+        swap(&head, &spareHead)
         head.removeAll(keepingCapacity: true)
         head.reserveCapacity(Limits.headRoomBytes)
         return head
@@ -107,8 +107,8 @@ final class Worker {
 
     /// An empty buffer with so much room.
     func takeAnswer(capacity: Int) -> ByteBuffer {
-        var answer = spareAnswer
-        spareAnswer = ByteBuffer()
+        var answer = ByteBuffer()
+        swap(&answer, &spareAnswer)
         answer.clear(minimumCapacity: capacity)
         return answer
     }
