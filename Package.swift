@@ -104,7 +104,7 @@ let package = Package(
         test("TLS", ["OpenSSL", "Sockets", nioCore, nioPosix, nioEmbedded, "TestSupport"]),
         test("S3", ["Residency"]),
         test("Settings", ["OpenSSL", "Residency", "Tokens", "TestSupport"]),
-        test("Gateway", ["DecisionLog", "JSON", "OpenSSL", "Residency", "Settings", "Tokens", nioPosix]),
+        test("Gateway", ["DecisionLog", "JSON", "OpenSSL", "Residency", "Settings", "Stores", "Tokens", nioPosix]),
         test("Stores", ["OpenSSL", "JSON", "S3", "Residency", "DecisionLog", nioCore, nioPosix, "TestSupport"]),
         test(
             "Audit",

@@ -174,7 +174,7 @@ final class OperatorsDesk: Sendable {
                     return done(.text(503, findings.text + "\(summary)\n\(words)\n"))
                 }
                 done(.text(summary.problems == 0 ? 200 : 409, findings.text + "\(summary)\n"))
-            case .failure(let error): done(.text(500, "\(error)\n"))
+            case .failure(let error): done(.text(500, findings.text + "\(error)\n"))
             }
         }
     }
