@@ -5,6 +5,7 @@ internal import HTTP
 internal import NIOCore
 internal import NIOPosix
 internal import Residency
+internal import Synchronization
 
 /// `bailiwick witness`.
 struct WitnessCommand: ParsableCommand {
@@ -37,6 +38,9 @@ struct WitnessCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where it listens.", valueName: "host:port"))
     var listen = "127.0.0.1:8470"
 
+    /// Connections at a time; one more is closed at once. A gateway has one, and an idle one ends after a minute.
+    private static let connectionsMax = 512
+
     func run() throws {
         let book = try openBook()
         let (host, port) = try address()
@@ -49,12 +53,16 @@ struct WitnessCommand: ParsableCommand {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
+        let connections = ConnectionCount()
         let server = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                let count = connections.count.add(1, ordering: .relaxed).newValue
+                channel.closeFuture.whenComplete { _ in connections.count.subtract(1, ordering: .relaxed) }
+                guard count <= Self.connectionsMax else { return channel.close() }
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Self.handler(book, pool))
                 }
             }
@@ -112,4 +120,9 @@ struct WitnessCommand: ParsableCommand {
             }
         }
     }
+}
+
+/// Connections that are open.
+private final class ConnectionCount: Sendable {
+    let count = Atomic(0)
 }

@@ -57,6 +57,42 @@ import Testing
         #expect(try #require(remembered) >= sizes.last ?? .max)
     }
 
+    @Test func aWitnessHasABoundOfConnections() throws {
+        let folder = try Sandbox("witness")
+        let log = try run([
+            "\(products)/bailiwick", "keys", "new", "--kind", "log", "--name", "logs.example.org/dub1-gw1", "--private",
+            folder("log.key"),
+        ])
+        let witness = try Witness(folder, "w1", logs: [log.text.trimmingCharacters(in: .whitespacesAndNewlines)])
+        defer { witness.stop() }
+        let result = try run([
+            "python3", "-c",
+            """
+            import select, socket, sys, time
+            def connect(): return socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+            held = [connect() for _ in range(512)]
+            more = [connect() for _ in range(8)]
+            for one in more:
+                one.settimeout(20)
+                assert one.recv(1) == b"", "held"
+            assert not select.select(held, [], [], 0.2)[0], "closed"
+            for one in held: one.close()
+            request = b"POST /add-checkpoint HTTP/1.1\\r\\nHost: w\\r\\nContent-Length: 0\\r\\n\\r\\n"
+            until = time.monotonic() + 20
+            while True:
+                with connect() as one:
+                    one.sendall(request)
+                    one.settimeout(20)
+                    try: answer = one.recv(100)
+                    except ConnectionResetError: answer = b""
+                if answer.startswith(b"HTTP/1.1 400"): break
+                assert time.monotonic() < until, answer
+                time.sleep(0.05)
+            """, "\(witness.port)",
+        ])
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
     @Test func aWitnessTellsWhatIsWrongWithWhatItWasGiven() throws {
         let folder = try Sandbox("witness")
         let key = try #require(try newKey(folder, "w1"))
