@@ -20,7 +20,8 @@ struct WitnessCommand: ParsableCommand {
             It speaks plain HTTP. What it cosigns is signed; what it refuses is not, and a gateway closes its log when a witness says \
             that it has seen more or another history: over plain HTTP whoever is on the way can say so. Put a TLS server before it, and \
             give gateways its https URL, unless both are on one machine. --state is the witness's memory: one that lost it would cosign a \
-            second history, so a lost folder needs a new key. SIGTERM ends it cleanly.
+            second history, so a lost folder needs a new key. It serves 512 connections at a time; a gateway has one. SIGTERM ends it \
+            cleanly.
 
             EXAMPLE
               bailiwick keys new --kind witness --name witness.example.net/w1 --private witness-key > witness.vkey
