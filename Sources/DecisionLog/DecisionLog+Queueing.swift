@@ -27,7 +27,7 @@ extension DecisionLog {
             }
             let index = append(line)
             pending.waiting.append(LogPort.Waiting(port: port, waiter: waiter, index: index, release: release))
-            pending.evidence.append(contentsOf: evidence)
+            if !evidence.isEmpty { pending.evidence.append(contentsOf: evidence) }
             return .queued
         }
     }

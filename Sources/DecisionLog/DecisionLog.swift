@@ -26,14 +26,16 @@ package final class DecisionLog: @unchecked Sendable {
     static let clockStepMicroseconds: Int64 = 5_000_000
 
     /// What waits for the writer.
-    struct Pending {
+    final class Pending {
         var bytes: [UInt8] = []
         var count = 0
-        var firstIndex: UInt64
+        let firstIndex: UInt64
         var waiting: [LogPort.Waiting] = []
         var evidence: [TokenEvidence] = []
         /// Only `log-full` and `stop`, on a full disk.
         var isLastWords = false
+
+        init(firstIndex: UInt64) { self.firstIndex = firstIndex }
 
         var end: UInt64 { firstIndex + UInt64(count) }
     }

@@ -58,12 +58,14 @@ package struct DecisionEntry: Sendable {
     package static let timeOffset = 33
 
     /// Appends the entry's line, without a line end.
-    package func append(to line: inout [UInt8]) {
-        OwnFields.appendBegin(time, to: &line)
+    package func append(to line: inout [UInt8]) { append(to: &line, timeText: time.rfc3339Bytes) }
+
+    package func append(to line: inout [UInt8], timeText: InlineArray<27, UInt8>) {
+        line.append(addingCapacity: OwnFields.bytesMax) { OwnFields.appendBegin(timeText, to: &$0) }
         EntryPart.appendGateway(gateway, to: &line)
         line.append(utf8: request)
-        OwnFields.append(
-            reason, operation, EntryData(access, hasEntityTagCondition: hasEntityTagCondition), to: &line)
+        let data = EntryData(access, hasEntityTagCondition: hasEntityTagCondition)
+        line.append(addingCapacity: OwnFields.bytesMax) { OwnFields.append(reason, operation, data, to: &$0) }
         EntryPart.appendCaller(
             principal: principal, office: office, location: location, address: address, certificate: certificate,
             to: &line)
@@ -71,12 +73,16 @@ package struct DecisionEntry: Sendable {
         EntryPart.appendFound(
             size: size, etag: etag, datacenter: datacenter, jurisdiction: jurisdiction,
             receivedSeconds: receivedSeconds, to: &line)
-        OwnFields.append(crossed: crossed, isMisplaced: isMisplaced, to: &line)
+        line.append(addingCapacity: OwnFields.bytesMax + crossed.count * OwnFields.crossedBytesMax) {
+            OwnFields.append(crossed: crossed, isMisplaced: isMisplaced, to: &$0)
+        }
         for (index, authorization) in authorizations.enumerated() {
             if index > 0 { line.append(UInt8(ascii: ",")) }
             authorization.append(to: &line)
         }
-        OwnFields.appendEnd(policy: policy, to: &line)
+        line.append(addingCapacity: OwnFields.bytesMax + policy.utf8.count) {
+            OwnFields.appendEnd(policy: policy, to: &$0)
+        }
     }
 }
 
@@ -145,6 +151,9 @@ package struct CompletionEntry: Sendable {
     /// Items of one entry: an item is at most 120 bytes.
     package static let itemsMax = 500
 
+    /// Room for an item: the names of its members, four numbers and an outcome.
+    private static let itemRoomBytes = 160
+
     package let gateway: GatewayName
     package let items: [Item]
 
@@ -154,22 +163,36 @@ package struct CompletionEntry: Sendable {
     }
 
     package func append(to line: inout [UInt8], time: Timestamp) {
-        line.append(contentsOf: #"{"kind":"completion","v":1,"time":""#.utf8)
-        time.appendRFC3339(to: &line)
-        line.append(contentsOf: #"","gateway":"#.utf8)
-        line.append("", field: gateway.text)
-        line.append(contentsOf: #","completed":["#.utf8)
-        for (position, item) in items.enumerated() {
-            line.append(contentsOf: position > 0 ? #",{"index":"#.utf8 : #"{"index":"#.utf8)
-            JSONText.append(integer: item.index, to: &line)
-            line.append(#","status":"#, field: Int64(item.status))
-            line.append(contentsOf: #","bytes":"#.utf8)
-            JSONText.append(integer: item.bytes, to: &line)
-            line.append(#","outcome":"#, field: item.outcome.rawValue)
-            if let excluded = item.excluded { line.append(#","excluded":"#, field: Int64(excluded)) }
-            line.append(UInt8(ascii: "}"))
+        line.append(addingCapacity: 128 + gateway.text.utf8.count + items.count * Self.itemRoomBytes) { line in
+            line.append(literal: #"{"kind":"completion","v":1,"time":""#)
+            line.append(copying: time.rfc3339Bytes.span)
+            // A name needs no escape (`Residency.Name`).
+            line.append(literal: #"","gateway":""#)
+            line.append(utf8: gateway.text)
+            line.append(literal: #"","completed":["#)
+            for index in items.indices {
+                if index > 0 { line.append(UInt8(ascii: ",")) }
+                Self.append(items[index], to: &line)
+            }
+            line.append(literal: "]}")
         }
-        line.append(contentsOf: "]}".utf8)
+    }
+
+    private static func append(_ item: Item, to line: inout OutputSpan<UInt8>) {
+        line.append(literal: #"{"index":"#)
+        line.append(decimal: item.index)
+        line.append(literal: #","status":"#)
+        line.append(decimal: UInt64(item.status))
+        line.append(literal: #","bytes":"#)
+        line.append(decimal: item.bytes)
+        line.append(literal: #","outcome":""#)
+        line.append(utf8: item.outcome.rawValue)
+        line.append(UInt8(ascii: "\""))
+        if let excluded = item.excluded {
+            line.append(literal: #","excluded":"#)
+            line.append(decimal: UInt64(excluded))
+        }
+        line.append(UInt8(ascii: "}"))
     }
 }
 

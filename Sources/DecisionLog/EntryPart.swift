@@ -106,12 +106,22 @@ package struct EntryPart: Sendable {
 
 /// Fields that are a decision's own, between the parts.
 enum OwnFields {
-    static func appendBegin(_ time: Timestamp, to line: inout [UInt8]) {
+    /// The most bytes that all of them have, but for what is crossed and the policy's digest.
+    static let bytesMax = 512
+
+    /// The bytes that one crossed owner may take: quotes, a comma and its code.
+    static let crossedBytesMax = Jurisdiction.codeBytesMax + 3
+
+    @inline(__always)
+    static func appendBegin(_ timeText: InlineArray<27, UInt8>, to line: inout OutputSpan<UInt8>) {
         line.append(literal: #"{"kind":"decision","v":1,"time":""#)
-        time.appendRFC3339(to: &line)
+        line.append(copying: timeText.span)
     }
 
-    static func append(_ reason: Reason, _ operation: Operation, _ data: EntryData, to line: inout [UInt8]) {
+    @inline(__always)
+    static func append(
+        _ reason: Reason, _ operation: Operation, _ data: EntryData, to line: inout OutputSpan<UInt8>
+    ) {
         line.append(
             literal: reason.allows ? #"","decision":"allow","reason":""# : #"","decision":"refuse","reason":""#)
         line.append(utf8: reason.rawValue)
@@ -121,18 +131,21 @@ enum OwnFields {
         line.append(utf8: data.rawValue)
     }
 
-    static func append(crossed: [Jurisdiction], isMisplaced: Bool, to line: inout [UInt8]) {
+    @inline(__always)
+    static func append(crossed: [Jurisdiction], isMisplaced: Bool, to line: inout OutputSpan<UInt8>) {
         line.append(literal: #","crossed":["#)
         for (index, owner) in crossed.enumerated() {
-            if index > 0 { line.append(UInt8(ascii: ",")) }
-            line.append(code: owner)
+            line.append(literal: index > 0 ? #",""# : #"""#)
+            owner.append(to: &line)
+            line.append(UInt8(ascii: "\""))
         }
         line.append(
             literal: isMisplaced
                 ? #"],"misplaced":true,"authorizations":["# : #"],"misplaced":false,"authorizations":["#)
     }
 
-    static func appendEnd(policy: String, to line: inout [UInt8]) {
+    @inline(__always)
+    static func appendEnd(policy: String, to line: inout OutputSpan<UInt8>) {
         line.append(literal: #"],"policy":""#)
         line.append(utf8: policy)
         line.append(literal: #""}"#)

@@ -44,6 +44,8 @@ package final class LogPort: @unchecked Sendable {
     private let settled = Mutex<[Settled]>([])
     /// A line that is being written, used again. The loop's.
     private var line: [UInt8] = []
+    /// The loop's.
+    private var times = Timestamp.Writer()
 
     /// Waiting decisions as they cross threads: touched only by the loop once they are settled.
     private struct Settled: @unchecked Sendable {
@@ -62,16 +64,40 @@ package final class LogPort: @unchecked Sendable {
     ///   - release: what the permit will let storage do; nil for a refusal.
     ///   - evidence: the verified tokens that it rests on; kept before the decision is durable.
     package func record(
-        _ entry: some DecisionLine, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
+        _ entry: borrowing DecisionDraft, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
     ) -> RecordResult {
-        var line: [UInt8] = []
-        swap(&line, &self.line)
+        var line = takeLine()
+        entry.append(to: &line, timeText: timeText(entry.time))
+        return queue(
+            consume line, time: entry.time, isJudged: entry.isJudged, release: release, evidence: evidence,
+            waiter: waiter)
+    }
+
+    /// The same of any decision's line. No optimiser specialises it in another module.
+    package func record<Line: DecisionLine & ~Copyable>(
+        _ entry: borrowing Line, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
+    ) -> RecordResult {
+        var line = takeLine()
+        entry.append(to: &line, timeText: timeText(entry.time))
+        return queue(
+            consume line, time: entry.time, isJudged: entry.isJudged, release: release, evidence: evidence,
+            waiter: waiter)
+    }
+
+    private func takeLine() -> [UInt8] {
+        var line = self.line
+        self.line = []
         line.removeAll(keepingCapacity: true)
-        entry.append(to: &line)
+        return line
+    }
+
+    private func queue(
+        _ line: consuming [UInt8], time: Timestamp, isJudged: Bool, release: Release?, evidence: [TokenEvidence],
+        waiter: any DecisionWaiter
+    ) -> RecordResult {
         let result = log.enqueue(
-            &line, time: entry.time, isJudged: entry.isJudged, release: release, evidence: evidence, waiter: waiter,
-            port: self)
-        swap(&line, &self.line)
+            &line, time: time, isJudged: isJudged, release: release, evidence: evidence, waiter: waiter, port: self)
+        self.line = line
         guard result == .queued else { return result }
         guard let later else {
             flush()
@@ -83,6 +109,13 @@ package final class LogPort: @unchecked Sendable {
             later()
         }
         return result
+    }
+
+    private func timeText(_ time: Timestamp) -> InlineArray<27, UInt8> {
+        var writer = times
+        let text = writer.rfc3339Bytes(time)
+        times = writer
+        return text
     }
 
     /// Tells the writer of what was queued. On the loop.

@@ -1,3 +1,4 @@
+internal import OpenSSL
 package import Residency
 
 /// Proof that one decision to allow is durable. Storage hands out bytes and facts only against one, and consumes it.
@@ -21,7 +22,8 @@ package struct Permit: ~Copyable {
     ) throws(PermitMismatch) -> Release {
         guard release.bucket == bucket else { throw .bucket }
         guard release.operation == operation else { throw .operation }
-        guard release.target == target else { throw .target }
+        let mine = release.target
+        guard mine.span.isSame(as: target.span) else { throw .target }
         guard release.identity == identity else { throw .identity }
         return release
     }

@@ -14,18 +14,25 @@ package struct RequestID: Sendable {
     }
 
     /// Appends the digits.
-    package func append(to bytes: inout [UInt8]) {
-        let digits = InlineArray<16, UInt8> { place in
-            let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * place) & 15)
-            return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "A") + digit - 10
-        }
-        unsafe digits.span.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+    package func append(to bytes: inout OutputSpan<UInt8>) {
+        bytes.append(eightBytes: Self.digits(value >> 32))
+        bytes.append(eightBytes: Self.digits(value & 0xFFFF_FFFF))
     }
 
+    /// Eight digits, the highest in the lowest byte.
+    private static func digits(_ value: UInt64) -> UInt64 {
+        // One nibble to a byte, by halves: 16 bits, 8, 4.
+        var digits = value >> 16 | (value & 0xFFFF) << 32
+        digits = (digits >> 8 & 0x0000_00FF_0000_00FF) | (digits << 16 & 0x00FF_0000_00FF_0000)
+        digits = (digits >> 4 & 0x000F_000F_000F_000F) | (digits << 8 & 0x0F00_0F00_0F00_0F00)
+        // Ten and more carry into the fifth bit when six is added.
+        let letters = (digits &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return digits &+ 0x3030_3030_3030_3030 &+ letters &* 7
+    }
+
+    package static let byteCount = 16
+
     package var text: String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(16)
-        append(to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
+        String(decoding: [UInt8](capacity: Self.byteCount) { append(to: &$0) }, as: UTF8.self)
     }
 }

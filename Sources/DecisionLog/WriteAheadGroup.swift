@@ -1,3 +1,5 @@
+internal import OpenSSL
+
 /// The header of one group in the write-ahead log: 128 bytes before the entries, all integers big-endian.
 ///
 ///     0   8  magic "BWKGRP\0\3"
@@ -112,8 +114,10 @@ enum EntryFraming {
 
     static func append(_ entry: [UInt8], to bytes: inout [UInt8]) {
         precondition(entry.count <= DecisionEntry.bytesMax)
-        bytes.append(UInt8(truncatingIfNeeded: entry.count >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: entry.count))
-        bytes.append(contentsOf: entry)
+        bytes.append(addingCapacity: 2 + entry.count) { bytes in
+            bytes.append(UInt8(truncatingIfNeeded: entry.count >> 8))
+            bytes.append(UInt8(truncatingIfNeeded: entry.count))
+            bytes.append(copying: entry.span)
+        }
     }
 }

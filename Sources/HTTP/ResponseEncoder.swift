@@ -1,3 +1,5 @@
+internal import OpenSSL
+
 /// Why a response's head cannot be written: always a defect of ours, and never sent.
 package enum ResponseError: Error, Hashable, Sendable {
     /// A value with a control byte, which could begin another field or another response.
@@ -23,11 +25,22 @@ package enum ResponseEncoder {
     }
 
     package static func writeField(_ name: StaticString, integer value: UInt64, into buffer: inout [UInt8]) {
-        buffer.append(name)
-        buffer.append(": ")
-        writeDecimal(value, into: &buffer)
-        buffer.append("\r\n")
+        buffer.append(addingCapacity: name.utf8CodeUnitCount + integerFieldBytesMax) { buffer in
+            writeField(name, integer: value, into: &buffer)
+        }
     }
+
+    /// The same, into room that is there.
+    @inlinable
+    package static func writeField(_ name: StaticString, integer value: UInt64, into buffer: inout OutputSpan<UInt8>) {
+        buffer.append(literal: name)
+        buffer.append(literal: ": ")
+        buffer.append(decimal: value)
+        buffer.append(literal: "\r\n")
+    }
+
+    /// What a field with a number takes beside its name.
+    package static let integerFieldBytesMax = 24
 
     /// - Throws: `badFieldValue` when the value holds CR, LF, NUL or another control byte but tab.
     package static func writeField(
@@ -56,22 +69,8 @@ package enum ResponseEncoder {
 
     package static func endHead(into buffer: inout [UInt8]) { buffer.append("\r\n") }
 
-    private static func writeDecimal(_ value: UInt64, into buffer: inout [UInt8]) {
-        var first = buffer.count
-        var rest = value
-        repeat {
-            buffer.append(UInt8(0x30 + rest % 10))
-            rest /= 10
-        } while rest > 0
-        var last = buffer.count - 1
-        while first < last {
-            buffer.swapAt(first, last)
-            first += 1
-            last -= 1
-        }
-    }
-
-    private static func statusLine(_ status: Int) -> StaticString {
+    /// With its CRLF: 64 bytes at most.
+    package static func statusLine(_ status: Int) -> StaticString {
         switch status {
         case 200: "HTTP/1.1 200 OK\r\n"
         case 204: "HTTP/1.1 204 No Content\r\n"

@@ -73,19 +73,18 @@ package enum JSONText {
 
     @inline(__always)
     private static func appendDecimal(_ value: some FixedWidthInteger, to text: inout [UInt8]) {
-        if value == 0 { return text.append(UInt8(ascii: "0")) }
-        if value < 0 { text.append(UInt8(ascii: "-")) }
-        var first = text.count
-        var rest = UInt64(value.magnitude)
-        while rest > 0 {
-            text.append(UInt8(ascii: "0") + UInt8(rest % 10))
-            rest /= 10
-        }
-        var last = text.count - 1
-        while first < last {
-            text.swapAt(first, last)
-            first += 1
-            last -= 1
+        text.append(addingCapacity: 21) { out in
+            if value < 0 { out.append(UInt8(ascii: "-")) }
+            // From the last digit.
+            var digits = InlineArray<20, UInt8>(repeating: UInt8(ascii: "0"))
+            var first = 20
+            var rest = UInt64(value.magnitude)
+            repeat {
+                first -= 1
+                digits[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest > 0
+            for index in first..<20 { out.append(digits[index]) }
         }
     }
 

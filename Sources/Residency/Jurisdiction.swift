@@ -35,9 +35,17 @@ package struct Jurisdiction: Hashable, Comparable, Sendable {
 
     /// Appends the code's ASCII bytes.
     package func append(to bytes: inout [UInt8]) {
+        bytes.append(addingCapacity: Self.codeBytesMax) { append(to: &$0) }
+    }
+
+    /// The most bytes that a code has.
+    package static let codeBytesMax = 8
+
+    /// The same, into room that is there.
+    package func append(to bytes: inout OutputSpan<UInt8>) {
         var rest = packed
         while rest != 0 {
-            bytes.append(UInt8(rest >> 56))
+            bytes.append(UInt8(truncatingIfNeeded: rest >> 56))
             rest <<= 8
         }
     }

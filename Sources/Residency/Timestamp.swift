@@ -107,6 +107,14 @@ extension Timestamp {
 
     /// Appends the 27 bytes of `rfc3339`.
     package func appendRFC3339(to bytes: inout [UInt8]) {
+        let text = rfc3339Bytes
+        bytes.append(addingCapacity: text.count) { out in
+            for index in text.indices { out.append(text[index]) }
+        }
+    }
+
+    /// The bytes of `rfc3339`.
+    package var rfc3339Bytes: InlineArray<27, UInt8> {
         let microseconds = min(max(microseconds, Self.writable.lowerBound), Self.writable.upperBound)
         let seconds = Timestamp(microseconds: microseconds).seconds
         let civil = CivilTime(unixSeconds: seconds)
@@ -123,11 +131,29 @@ extension Timestamp {
         text[16] = UInt8(ascii: ":")
         Self.putTwo(civil.second, at: 17, in: &text)
         text[19] = UInt8(ascii: ".")
-        Self.putTwo(fraction / 10_000, at: 20, in: &text)
-        Self.putTwo(fraction / 100 % 100, at: 22, in: &text)
-        Self.putTwo(fraction % 100, at: 24, in: &text)
+        Self.putFraction(fraction, in: &text)
         text[26] = UInt8(ascii: "Z")
-        unsafe text.span.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+        return text
+    }
+
+    /// Writes times of which one is mostly of the same second as the one before.
+    package struct Writer: Sendable {
+        private var second: Int64?
+        private var text = InlineArray<27, UInt8>(repeating: 0)
+
+        package init() {}
+
+        /// The bytes of `rfc3339`.
+        package mutating func rfc3339Bytes(_ time: Timestamp) -> InlineArray<27, UInt8> {
+            let seconds = time.seconds
+            guard seconds == second, Timestamp.writable.contains(time.microseconds) else {
+                text = time.rfc3339Bytes
+                second = seconds
+                return text
+            }
+            Timestamp.putFraction(Int(time.microseconds - seconds * 1_000_000), in: &text)
+            return text
+        }
     }
 
     /// Parses RFC 3339 (`date-time`, with `Z` or a numeric offset, 0 to 6 fraction digits); nil for anything else.
@@ -175,6 +201,12 @@ extension Timestamp {
             offset = Int64(hours * 3600 + minutes * 60) * (bytes[at] == 0x2B ? 1 : -1)
         }
         self.init(microseconds: (whole - offset) * 1_000_000 + fraction)
+    }
+
+    private static func putFraction(_ microseconds: Int, in text: inout InlineArray<27, UInt8>) {
+        putTwo(microseconds / 10_000, at: 20, in: &text)
+        putTwo(microseconds / 100 % 100, at: 22, in: &text)
+        putTwo(microseconds % 100, at: 24, in: &text)
     }
 
     private static func putTwo(_ value: Int, at start: Int, in text: inout InlineArray<27, UInt8>) {

@@ -42,7 +42,7 @@ import Testing
             authorizations: entry.authorizations.map { .authorization($0) }, policy: entry.policy)
         var (fromEntry, fromDraft): ([UInt8], [UInt8]) = ([], [])
         entry.append(to: &fromEntry)
-        draft.append(to: &fromDraft)
+        draft.append(to: &fromDraft, timeText: draft.time.rfc3339Bytes)
         #expect(String(decoding: fromDraft, as: UTF8.self) == String(decoding: fromEntry, as: UTF8.self))
         #expect(draft.isJudged == entry.isJudged)
     }
