@@ -59,6 +59,8 @@ final class Standing {
     let circumstances: Circumstances
     /// For the log.
     let entryPart: EntryPart
+    /// The bucket of the principal's that was asked for last, and the place of its store: most connections speak of one.
+    private var last: (bucket: BucketName, position: Int)?
 
     /// - Parameter certificate: SHA-256, 32 bytes.
     init(_ principal: Principal, at address: Address, certificate: [UInt8], in service: Service) {
@@ -72,6 +74,17 @@ final class Standing {
         entryPart = .caller(
             principal: settings.name, office: settings.office.datacenter, location: place?.datacenter,
             address: address.description, certificate: certificate)
+    }
+
+    /// The store of a bucket that the principal addresses.
+    func store(_ bucket: BucketName, in service: Service) -> ServedStore? {
+        if let last, last.bucket == bucket, last.position < service.stores.count {
+            let store = service.stores[last.position]
+            if store.policy.bucket == bucket { return store }
+        }
+        guard principal.settings.stores.contains(bucket), let store = service.store(bucket) else { return nil }
+        if let position = service.stores.firstIndex(where: { $0 === store }) { last = (bucket, position) }
+        return store
     }
 }
 

@@ -1,5 +1,3 @@
-internal import OpenSSL
-
 /// Walks a block of lines (a head, or trailers) to the empty line that ends it, as its bytes come, and looks at each once. What it
 /// finds does not depend on how the bytes were cut into pieces.
 struct BlockScan {
@@ -39,20 +37,34 @@ struct BlockScan {
             }
             let lineBytesMax = lineStart == 0 ? firstLineBytesMax : Int.max
             let limit = lineBytesMax < end ? lineBytesMax + 1 : end
-            let carriageReturn = span.extracting(at..<limit).firstIndex(of: Byte.carriageReturn)
-            let lineEnd = carriageReturn.map { at + $0 } ?? limit
-            if let lineFeed = span.extracting(at..<lineEnd).firstIndex(of: Byte.lineFeed) {
-                at += lineFeed
-                return .badLineEnd(byteCount: at + 1)
-            }
-            at = lineEnd
-            if carriageReturn != nil {
-                at += 1
-                isAfterReturn = true
-            } else if at < end {
+            at = span.lineEnd(from: at, to: limit)
+            if at == limit {
+                guard at < end else { break }
                 return span[at] == Byte.lineFeed ? .badLineEnd(byteCount: at + 1) : .firstLineTooLong
             }
+            at += 1
+            guard span[at - 1] == Byte.carriageReturn else { return .badLineEnd(byteCount: at) }
+            isAfterReturn = true
         }
         return at < span.count ? .tooLarge : .more
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Where the first CR or LF stands between two places; the second of them where none does.
+    fileprivate func lineEnd(from start: Int, to end: Int) -> Int {
+        var at = start
+        while at + 8 <= end {
+            let controls = EightBytes.controls(eightBytes(at: at))
+            guard controls != 0 else {
+                at += 8
+                continue
+            }
+            at += controls.trailingZeroBitCount >> 3
+            if self[at] == Byte.carriageReturn || self[at] == Byte.lineFeed { return at }
+            at += 1
+        }
+        while at < end, self[at] != Byte.carriageReturn, self[at] != Byte.lineFeed { at += 1 }
+        return at
     }
 }

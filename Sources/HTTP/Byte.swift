@@ -41,7 +41,12 @@ enum EightBytes {
     static func controls(_ word: UInt64) -> UInt64 { (word &- 0x20 &* ones) & ~word & highBits }
 
     /// Has a bit where a byte is not between 0x20 and 0x7E, at the first such byte and perhaps above it.
-    static func unprintable(_ word: UInt64) -> UInt64 { ((word &- 0x20 &* ones) | (word &+ ones) | word) & highBits }
+    static func unprintable(_ word: UInt64) -> UInt64 { unprintable(word, orBelow: 0x20) }
+
+    /// The same where a byte is not between `low`, at most 0x7E, and 0x7E.
+    static func unprintable(_ word: UInt64, orBelow low: UInt64) -> UInt64 {
+        ((word &- low &* ones) | (word &+ ones) | word) & highBits
+    }
 
     static func deletes(_ word: UInt64) -> UInt64 {
         let difference = word ^ 0x7F &* ones

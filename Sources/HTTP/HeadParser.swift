@@ -1,18 +1,19 @@
-internal import NIOCore
+internal import OpenSSL
 
 /// Parses one whole head (request line, fields, empty line) in one pass.
 struct HeadParser {
     let limits: Limits
 
     /// - Parameter bytes: exactly the head, its last empty line included.
-    func parse(_ bytes: ByteBuffer) throws(FramingError) -> RequestHead {
-        let span = bytes.readableBytesUInt8Span
+    func parse(_ bytes: [UInt8]) throws(FramingError) -> RequestHead {
         var at = 0
-        let (method, target) = try requestLine(span, &at)
-        let fields = try FieldBlock(limits: limits).parse(span, &at, fieldCountMax: limits.fieldCountMax)
+        let (method, target) = try requestLine(bytes.span, &at)
+        let fieldsStart = at
         var meaning = FieldMeaning()
-        for field in fields { try meaning.add(span.extracting(field.name), span.extracting(field.value), field.value) }
-        return try meaning.head(method: method, bytes: bytes, target: target, fields: fields)
+        try FieldBlock(limits: limits).parse(bytes.span, &at) { field throws(FramingError) in
+            try meaning.add(bytes.span.extracting(field.name), bytes.span.extracting(field.value), field.value)
+        }
+        return try meaning.head(method: method, bytes: bytes, target: target, fieldsStart: fieldsStart)
     }
 
     /// `method SP target SP HTTP/1.1 CRLF` (RFC 9112, section 3).
@@ -25,14 +26,16 @@ struct HeadParser {
         let method = Self.method(span.extracting(methodStart..<at))
         at += 1
         let targetStart = at
+        while at + 8 <= span.count, EightBytes.unprintable(span.eightBytes(at: at), orBelow: 0x21) == 0 { at += 8 }
         while at < span.count, span[at] > 0x20, span[at] < 0x7F { at += 1 }
         guard at < span.count, span[at] == Byte.space else {
             throw at < span.count && (span[at] == Byte.carriageReturn || span[at] == Byte.lineFeed)
                 ? .malformedRequestLine : .badTarget
         }
         let target = targetStart..<at
-        guard !target.isEmpty, span[targetStart] == UInt8(ascii: "/") else { throw .badTarget }
-        for index in target where span[index] == UInt8(ascii: "#") { throw .badTarget }
+        guard !target.isEmpty, span[targetStart] == UInt8(ascii: "/"),
+            span.extracting(target).firstIndex(of: UInt8(ascii: "#")) == nil
+        else { throw .badTarget }
         at += 1
         let version = span.extracting(at..<min(at + 8, span.count))
         guard version.count == 8, version.extracting(0..<5).equals("HTTP/"), Byte.isDigit(version[5]),
@@ -59,15 +62,18 @@ struct HeadParser {
 struct FieldBlock {
     let limits: Limits
 
-    func parse(_ span: Span<UInt8>, _ at: inout Int, fieldCountMax: Int) throws(FramingError) -> [FieldPosition] {
-        var fields: [FieldPosition] = []
-        fields.reserveCapacity(16)
+    /// Calls `take` with each field, in order.
+    @inline(__always)
+    func parse(
+        _ span: Span<UInt8>, _ at: inout Int, _ take: (FieldPosition) throws(FramingError) -> Void
+    ) throws(FramingError) {
+        var count = 0
         while at < span.count, span[at] != Byte.carriageReturn {
-            guard fields.count < fieldCountMax else { throw .tooManyFields }
-            fields.append(try fieldLine(span, &at))
+            guard count < limits.fieldCountMax else { throw .tooManyFields }
+            count += 1
+            try take(try fieldLine(span, &at))
         }
         try Self.endOfLine(span, &at, else: .malformedField)
-        return fields
     }
 
     private func fieldLine(_ span: Span<UInt8>, _ at: inout Int) throws(FramingError) -> FieldPosition {
@@ -77,17 +83,11 @@ struct FieldBlock {
         guard at > nameStart, at < span.count, span[at] == Byte.colon else { throw .malformedField }
         let nameEnd = at
         at += 1
-        while at < span.count, span[at] == Byte.space || span[at] == Byte.tab { at += 1 }
         let valueStart = at
         Self.skipFieldValue(span, &at)
-        var valueEnd = at
-        while valueEnd > valueStart, span[valueEnd - 1] == Byte.space || span[valueEnd - 1] == Byte.tab {
-            valueEnd -= 1
-        }
+        let value = span.withoutBlanks(valueStart..<at)
         try Self.endOfLine(span, &at, else: .malformedField)
-        return FieldPosition(
-            nameStart: UInt16(nameStart), nameEnd: UInt16(nameEnd), valueStart: UInt16(valueStart),
-            valueEnd: UInt16(valueEnd))
+        return FieldPosition(name: nameStart..<nameEnd, value: value)
     }
 
     private static func skipFieldValue(_ span: Span<UInt8>, _ at: inout Int) {

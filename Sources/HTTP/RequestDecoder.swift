@@ -1,4 +1,5 @@
 package import NIOCore
+internal import OpenSSL
 
 /// Turns a connection's bytes into requests, strictly (RFC 9112; DESIGN section 6). The caller stops asking while a request is in
 /// hand, and stops reading the socket while enough is buffered: that is the back-pressure.
@@ -23,7 +24,9 @@ package struct RequestDecoder {
     }
 
     private let limits: Limits
-    private var buffer = ByteBuffer()
+    /// What was appended; before `start` it is decoded. Its memory is used again, while it is little.
+    private var buffer: [UInt8] = []
+    private var start = 0
     private var state: State
 
     package init(limits: Limits = Limits()) {
@@ -33,18 +36,25 @@ package struct RequestDecoder {
 
     /// Bytes that were appended and not yet made into an event. Mutating, so that the decoder is asked where it lies: a copy would count every
     /// reference in it.
-    package var bufferedByteCount: Int { mutating get { buffer.readableBytes } }
+    package var bufferedByteCount: Int { mutating get { buffer.count - start } }
+
+    /// What is kept of an idle connection's memory.
+    private static let idleBytesMax = 4 << 10
 
     /// Takes what the socket gave.
-    package mutating func append(_ bytes: consuming ByteBuffer) {
-        if buffer.readableBytes == 0 {
-            buffer = bytes
-        } else {
-            // What was read goes, or a client that always has a piece of something under way would fill the memory with it.
-            buffer.discardReadBytes()
-            buffer.writeImmutableBuffer(bytes)
+    package mutating func append(_ bytes: Span<UInt8>) {
+        // What was decoded goes, or a client that always has a piece of something under way would fill the memory with it.
+        if start == buffer.count {
+            buffer.removeAll(keepingCapacity: true)
+        } else if start > 0 {
+            buffer.removeSubrange(..<start)
         }
+        start = 0
+        buffer.append(copying: bytes)
     }
+
+    /// The same.
+    package mutating func append(_ bytes: ByteBuffer) { append(bytes.readableBytesUInt8Span) }
 
     /// The next event; nil when more bytes are needed. After an error every further call throws it again.
     package mutating func next() throws(FramingError) -> Event? {
@@ -62,6 +72,28 @@ package struct RequestDecoder {
         }
     }
 
+    /// The next request's head; nil when more bytes are needed. Asked for only where a head is due. A request without a body has ended
+    /// with it: its end is no event.
+    package mutating func nextHead() throws(FramingError) -> RequestHead? {
+        do throws(FramingError) {
+            switch state {
+            case .head(let scan):
+                guard let head = try head(scan) else { return nil }
+                if case .end = state { state = beginning }
+                return head
+            case .failed(let error): throw error
+            case .body, .chunkSize, .chunk, .chunkEnd, .trailers, .end: preconditionFailure("a head inside a body")
+            }
+        } catch {
+            state = .failed(error)
+            throw error
+        }
+    }
+
+    private var beginning: State {
+        .head(BlockScan(bytesMax: limits.headBytesMax, firstLineBytesMax: limits.requestLineBytesMax))
+    }
+
     private enum Step {
         case event(Event)
         case again, starved
@@ -69,7 +101,7 @@ package struct RequestDecoder {
 
     private mutating func step() throws(FramingError) -> Step {
         switch state {
-        case .head(let scan): return try head(scan)
+        case .head(let scan): return try head(scan).map { .event(.head($0)) } ?? .starved
         case .body(let remaining):
             guard let piece = take(remaining) else { return .starved }
             let rest = remaining - UInt64(piece.readableBytes)
@@ -82,46 +114,57 @@ package struct RequestDecoder {
             state = rest == 0 ? .chunkEnd : .chunk(remaining: rest)
             return .event(.body(piece))
         case .chunkEnd:
-            guard try Self.isChunkEnd(buffer.readableBytesUInt8Span) else { return .starved }
-            buffer.moveReaderIndex(forwardBy: 2)
+            guard try Self.isChunkEnd(rest) else { return .starved }
+            start += 2
             state = .chunkSize
             return .again
         case .trailers(let scan): return try trailers(scan)
         case .end(let trailers):
-            state = .head(BlockScan(bytesMax: limits.headBytesMax, firstLineBytesMax: limits.requestLineBytesMax))
+            if start == buffer.count, buffer.capacity > Self.idleBytesMax { (buffer, start) = ([], 0) }
+            state = beginning
             return .event(.end(trailers: trailers))
         case .failed(let error): throw error
         }
     }
 
-    /// Up to `count` bytes of what is there; nil when nothing is.
-    private mutating func take(_ count: UInt64) -> ByteBuffer? {
-        guard buffer.readableBytes > 0 else { return nil }
-        return buffer.readSlice(length: Int(min(count, UInt64(buffer.readableBytes))))
+    /// What is not decoded.
+    private var rest: Span<UInt8> {
+        @_lifetime(borrow self) get { buffer.span.extracting(start...) }
     }
 
-    private mutating func head(_ scan: BlockScan) throws(FramingError) -> Step {
-        guard buffer.readableBytes > 0 else { return .starved }
+    /// Up to `count` bytes of what is there; nil when nothing is.
+    private mutating func take(_ count: UInt64) -> ByteBuffer? {
+        guard start < buffer.count else { return nil }
+        let count = Int(min(count, UInt64(buffer.count - start)))
+        defer { start += count }
+        return ByteBuffer(bytes: buffer[start..<start + count])
+    }
+
+    private mutating func takeBlock(_ count: Int) -> [UInt8] {
+        defer { start += count }
+        return [UInt8](copying: rest.extracting(..<count))
+    }
+
+    private mutating func head(_ scan: BlockScan) throws(FramingError) -> RequestHead? {
+        guard start < buffer.count else { return nil }
         // A client that speaks something else is answered at once.
-        guard Byte.isToken(buffer.readableBytesUInt8Span[0]) else { throw .malformedRequestLine }
+        guard Byte.isToken(buffer[start]) else { throw .malformedRequestLine }
         var scan = scan
-        switch scan.advance(over: buffer.readableBytesUInt8Span) {
+        switch scan.advance(over: rest) {
         case .more:
             state = .head(scan)
-            return .starved
+            return nil
         case .tooLarge: throw .headTooLarge
         case .firstLineTooLong: throw .requestLineTooLong
         case .badLineEnd(let count):
             // What stands before it may be wrong already, and is then what the client is told.
-            if let bytes = buffer.readSlice(length: count) { _ = try HeadParser(limits: limits).parse(bytes) }
+            _ = try HeadParser(limits: limits).parse(takeBlock(count))
             throw .malformedField
-        case .end(let count):
-            guard let bytes = buffer.readSlice(length: count) else { return .starved }
-            return .event(.head(try head(bytes)))
+        case .end(let count): return try head(takeBlock(count))
         }
     }
 
-    private mutating func head(_ bytes: ByteBuffer) throws(FramingError) -> RequestHead {
+    private mutating func head(_ bytes: [UInt8]) throws(FramingError) -> RequestHead {
         let head = try HeadParser(limits: limits).parse(bytes)
         switch head.body {
         case .none: state = .end(trailers: nil)
@@ -132,8 +175,8 @@ package struct RequestDecoder {
     }
 
     private mutating func chunkSize() throws(FramingError) -> Step {
-        guard let line = try Self.chunkLine(buffer.readableBytesUInt8Span) else { return .starved }
-        buffer.moveReaderIndex(forwardBy: line.byteCount)
+        guard let line = try Self.chunkLine(rest) else { return .starved }
+        start += line.byteCount
         state =
             line.size == 0
             ? .trailers(BlockScan(bytesMax: limits.trailerBytesMax, firstLineBytesMax: limits.trailerBytesMax))
@@ -169,13 +212,13 @@ package struct RequestDecoder {
 
     private mutating func trailers(_ scan: BlockScan) throws(FramingError) -> Step {
         var scan = scan
-        switch scan.advance(over: buffer.readableBytesUInt8Span) {
+        switch scan.advance(over: rest) {
         case .more:
             state = .trailers(scan)
             return .starved
         case .tooLarge, .firstLineTooLong, .badLineEnd: throw .badTrailer
         case .end(let count):
-            guard let bytes = buffer.readSlice(length: count) else { return .starved }
+            let bytes = takeBlock(count)
             // The empty line alone is none.
             state = .end(trailers: count == 2 ? nil : try Trailers(bytes, limits: limits))
             return .again

@@ -1,4 +1,4 @@
-internal import NIOCore
+internal import OpenSSL
 
 /// One request's head: its bytes, and where in them everything is. No text is made of them.
 package struct RequestHead: Sendable {
@@ -19,15 +19,15 @@ package struct RequestHead: Sendable {
     package let body: Body
     /// A Content-Length was there, be it 0.
     package let declaresLength: Bool
-    private let bytes: ByteBuffer
+    private let bytes: [UInt8]
     private let targetRange: Range<Int>
     private let hostRange: Range<Int>
-    private let fields: [FieldPosition]
+    private let fieldsStart: Int
 
+    /// - Parameter fieldsStart: where the first field line begins, in bytes that were found well formed.
     init(
-        method: Method, isKeepAlive: Bool, expectsContinue: Bool, body: Body, declaresLength: Bool, bytes: ByteBuffer,
-        target: Range<Int>,
-        host: Range<Int>, fields: [FieldPosition]
+        method: Method, isKeepAlive: Bool, expectsContinue: Bool, body: Body, declaresLength: Bool, bytes: [UInt8],
+        target: Range<Int>, host: Range<Int>, fieldsStart: Int
     ) {
         self.method = method
         self.isKeepAlive = isKeepAlive
@@ -37,7 +37,7 @@ package struct RequestHead: Sendable {
         self.bytes = bytes
         targetRange = target
         hostRange = host
-        self.fields = fields
+        self.fieldsStart = fieldsStart
     }
 
     /// The target in origin form, as it came: begins with `/`, printable ASCII.
@@ -48,48 +48,64 @@ package struct RequestHead: Sendable {
     package func withTarget<Result, Failure: Error>(
         _ body: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try body(bytes.readableBytesUInt8Span.extracting(targetRange))
+        try body(bytes.span.extracting(targetRange))
     }
 
     /// Calls `body` with each field's name, as it came, and value, without the white space around it.
     package func forEachField<Failure: Error>(
         _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) throws(Failure) -> Void
     ) throws(Failure) {
-        let all = bytes.readableBytesUInt8Span
-        for field in fields {
-            try body(all.extracting(field.name), all.extracting(field.value))
+        var at = fieldsStart
+        while let field = FieldPosition(next: bytes.span, &at) {
+            try body(bytes.span.extracting(field.name), bytes.span.extracting(field.value))
         }
     }
 
     /// The first field of that name (in lower case).
-    package func value(of name: StaticString) -> [UInt8]? {
-        let all = bytes.readableBytesUInt8Span
-        for field in fields where all.extracting(field.name).equalsLowercased(name) { return copy(field.value) }
-        return nil
-    }
+    package func value(of name: StaticString) -> [UInt8]? { values(of: name).first }
 
     /// The values of every field of that name (in lower case).
     package func values(of name: StaticString) -> [[UInt8]] {
-        let all = bytes.readableBytesUInt8Span
         var values: [[UInt8]] = []
-        for field in fields where all.extracting(field.name).equalsLowercased(name) { values.append(copy(field.value)) }
+        forEachField { other, value in
+            if other.equalsLowercased(name) { values.append([UInt8](copying: value)) }
+        }
         return values
     }
 
-    private func copy(_ range: Range<Int>) -> [UInt8] {
-        bytes.getBytes(at: bytes.readerIndex + range.lowerBound, length: range.count) ?? []
+    private func copy(_ range: Range<Int>) -> [UInt8] { [UInt8](copying: bytes.span.extracting(range)) }
+}
+
+/// Where a field's name and value are in a block of field lines.
+struct FieldPosition: Hashable, Sendable {
+    let name: Range<Int>
+    let value: Range<Int>
+
+    init(name: Range<Int>, value: Range<Int>) {
+        self.name = name
+        self.value = value
+    }
+
+    /// Reads on in a block that was found well formed; nil at its empty line.
+    init?(next block: Span<UInt8>, _ at: inout Int) {
+        guard at < block.count, block[at] != Byte.carriageReturn,
+            let colon = block.extracting(at...).firstIndex(of: Byte.colon),
+            let lineBytes = block.extracting(at...).firstIndex(of: Byte.carriageReturn)
+        else { return nil }
+        name = at..<at + colon
+        value = block.withoutBlanks(at + colon + 1..<at + lineBytes)
+        at += lineBytes + 2
     }
 }
 
-/// Where a field's name and value are in the head.
-struct FieldPosition: Hashable, Sendable {
-    let nameStart: UInt16
-    let nameEnd: UInt16
-    let valueStart: UInt16
-    let valueEnd: UInt16
-
-    var name: Range<Int> { Int(nameStart)..<Int(nameEnd) }
-    var value: Range<Int> { Int(valueStart)..<Int(valueEnd) }
+extension Span where Element == UInt8 {
+    /// The range without the spaces and tabs at its ends.
+    func withoutBlanks(_ range: Range<Int>) -> Range<Int> {
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end, self[start] == Byte.space || self[start] == Byte.tab { start += 1 }
+        while end > start, self[end - 1] == Byte.space || self[end - 1] == Byte.tab { end -= 1 }
+        return start..<end
+    }
 }
 
 extension Span where Element == UInt8 {

@@ -9,6 +9,8 @@ package struct Name<Kind>: Hashable, Comparable, Sendable {
         self.text = text
     }
 
+    fileprivate init(unchecked text: String) { self.text = text }
+
     package static func < (left: Name, right: Name) -> Bool {
         left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
     }
@@ -44,12 +46,18 @@ package typealias BucketName = Name<BucketKind>
 
 extension BucketName {
     /// S3's rule for bucket names: 3 to 63 of `[a-z0-9.-]`, beginning and ending with a letter or digit.
-    package init?(bucket name: [UInt8]) {
+    package init?(bucket name: Span<UInt8>) {
         func isAlphanumeric(_ byte: UInt8) -> Bool { byte &- 0x61 < 26 || byte &- 0x30 < 10 }
-        guard (3...63).contains(name.count), isAlphanumeric(name[0]), isAlphanumeric(name[name.count - 1]),
-            name.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") })
-        else { return nil }
-        self.init(String(decoding: name, as: UTF8.self))
+        guard (3...63).contains(name.count), isAlphanumeric(name[0]), isAlphanumeric(name[name.count - 1]) else {
+            return nil
+        }
+        for index in name.indices {
+            let byte = name[index]
+            guard isAlphanumeric(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") else { return nil }
+        }
+        // All of them bytes that a name may have.
+        guard let text = try? UTF8Span(validating: name) else { return nil }
+        self.init(unchecked: String(copying: text))
     }
 }
 

@@ -4,9 +4,9 @@ internal import OpenSSL
 package enum Percent {
     /// Decodes once; `+` stays `+` in a path and is a space in a query. Nil for a malformed escape.
     package static func decode(_ text: Span<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
-        var at = 0
-        while at < text.count, text[at] != UInt8(ascii: "%"), text[at] != UInt8(ascii: "+") { at += 1 }
         // The usual text is its own meaning.
+        var at = text.firstIndex(of: UInt8(ascii: "%")) ?? text.count
+        if plusIsSpace { at = text.extracting(..<at).firstIndex(of: UInt8(ascii: "+")) ?? at }
         var bytes = [UInt8](copying: text.extracting(first: at))
         guard at < text.count else { return bytes }
         bytes.reserveCapacity(text.count)

@@ -35,6 +35,8 @@ struct Query: Sendable {
         return (name, value)
     }
 
+    var isEmpty: Bool { items.isEmpty }
+
     var names: [String] { items.map(\.name) }
 
     func has(_ name: String) -> Bool { items.contains { $0.name.utf8.elementsEqual(name.utf8) } }

@@ -1,3 +1,4 @@
+internal import OpenSSL
 package import Residency
 
 /// The methods that S3 knows.
@@ -20,8 +21,17 @@ package final class S3Request: Sendable {
     package let tokens: [[UInt8]]
     package let conditions: Conditions
     package let range: ByteRange?
-    package let listing: ListingRequest?
-    package let put: PutRequest?
+    private let detail: Detail
+
+    /// What few operations have, out of the way of the others.
+    private enum Detail {
+        case none
+        indirect case listing(ListingRequest)
+        indirect case put(PutRequest)
+    }
+
+    package var listing: ListingRequest? { if case .listing(let listing) = detail { listing } else { nil } }
+    package var put: PutRequest? { if case .put(let put) = detail { put } else { nil } }
 
     package static let tokensMax = 4
 
@@ -45,7 +55,7 @@ package final class S3Request: Sendable {
     ) throws(S3Error) {
         let parts = try Target(target)
         var tokens = fields.tokens
-        tokens.append(contentsOf: parts.query.values("X-Amz-Security-Token"))
+        if !parts.query.isEmpty { tokens.append(contentsOf: parts.query.values("X-Amz-Security-Token")) }
         guard tokens.count <= Self.tokensMax else {
             throw S3Error(.invalidRequest, "At most \(Self.tokensMax) authorizations may be presented.")
         }
@@ -63,8 +73,11 @@ package final class S3Request: Sendable {
         try Self.refuseSignature(fields, parts.query)
         let resource: Resource = parts.bucket == nil ? .service : parts.key == nil ? .bucket : .object
         operation = try Self.operation(method, resource, parts.query, fields)
-        listing = operation == .listObjectsV2 ? try ListingRequest(parts.query) : nil
-        put = operation == .putObject ? try PutRequest(fields, declaredLength: declaredLength) : nil
+        switch operation {
+        case .listObjectsV2: detail = .listing(try ListingRequest(parts.query))
+        case .putObject: detail = .put(try PutRequest(fields, declaredLength: declaredLength))
+        default: detail = .none
+        }
         if operation == .deleteObject, conditions.hasEntityTag {
             throw S3Error(.notImplemented, "Conditional deletes are not built.")
         }
@@ -74,6 +87,7 @@ package final class S3Request: Sendable {
 
     /// A signature that is present would have to be verified; until that is built it is never accepted unverified.
     private static func refuseSignature(_ fields: borrowing RequestFields, _ query: Query) throws(S3Error) {
+        guard fields.authorization != nil || !query.isEmpty else { return }
         let isSigned =
             fields.authorization.map(isSigningScheme) ?? false || query.has("X-Amz-Signature")
             || query.has("X-Amz-Algorithm") || query.has("X-Amz-Credential") || query.has("AWSAccessKeyId")
@@ -94,10 +108,12 @@ package final class S3Request: Sendable {
     private static func operation(
         _ method: S3Method, _ resource: Resource, _ query: Query, _ fields: borrowing RequestFields
     ) throws(S3Error) -> Operation {
-        if let name = query.subresource { throw S3Error(.notImplemented, "The sub-resource \(name) is not built.") }
-        for name in query.names where name.hasPrefix("response-") {
-            throw S3Error(
-                .invalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
+        if !query.isEmpty {
+            if let name = query.subresource { throw S3Error(.notImplemented, "The sub-resource \(name) is not built.") }
+            for name in query.names where name.hasPrefix("response-") {
+                throw S3Error(
+                    .invalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
+            }
         }
         if let name = fields.unsupported { throw S3Error(.notImplemented, "The header \(name) is not built.") }
         if fields.copySource != nil { throw S3Error(.notImplemented, "Copies are not built.") }
@@ -129,18 +145,15 @@ struct Target {
     let query: Query
 
     init(_ target: Span<UInt8>) throws(S3Error) {
-        var pathEnd = 0
-        while pathEnd < target.count, target[pathEnd] != UInt8(ascii: "?") { pathEnd += 1 }
+        let pathEnd = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
         query = try Query(target.extracting(min(pathEnd + 1, target.count)..<target.count))
-        var bucketEnd = 1
-        while bucketEnd < pathEnd, target[bucketEnd] != UInt8(ascii: "/") { bucketEnd += 1 }
         guard pathEnd > 1 else {
             (bucket, key) = (nil, nil)
             return
         }
-        guard let name = Percent.decode(target.extracting(1..<bucketEnd)), let bucket = BucketName(bucket: name) else {
-            throw S3Error(.invalidBucketName)
-        }
+        let path = target.extracting(1..<pathEnd)
+        let bucketEnd = path.firstIndex(of: UInt8(ascii: "/")).map { 1 + $0 } ?? pathEnd
+        guard let bucket = Self.bucket(target.extracting(1..<bucketEnd)) else { throw S3Error(.invalidBucketName) }
         self.bucket = bucket
         guard bucketEnd + 1 < pathEnd else {
             key = nil
@@ -150,5 +163,10 @@ struct Target {
         guard bytes.count <= ObjectKey.bytesMax else { throw S3Error(.keyTooLong) }
         guard let key = ObjectKey(utf8: bytes) else { throw S3Error(.invalidURI) }
         self.key = key
+    }
+
+    private static func bucket(_ text: Span<UInt8>) -> BucketName? {
+        guard text.firstIndex(of: UInt8(ascii: "%")) != nil else { return BucketName(bucket: text) }
+        return Percent.decode(text).flatMap { BucketName(bucket: $0.span) }
     }
 }

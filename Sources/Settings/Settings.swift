@@ -116,22 +116,43 @@ package struct PrincipalSettings: Sendable {
     /// 0: none.
     package let requestsPerSecondMax: Int
 
+    /// What the roles come to, looked at for each request.
+    private let reads: Bool
+    private let writes: Bool
+    private let deletes: Bool
+    private let audits: Bool
+    private let operates: Bool
+
+    init(
+        name: PrincipalName, office: Place, certificate: CertificateMatch, roles: Set<Role>, stores: Set<BucketName>,
+        requestsPerSecondMax: Int
+    ) {
+        self.name = name
+        self.office = office
+        self.certificate = certificate
+        self.roles = roles
+        self.stores = stores
+        self.requestsPerSecondMax = requestsPerSecondMax
+        reads = roles.contains(.reader)
+        writes = roles.contains(.writer) || roles.contains(.deliverer)
+        deletes = roles.contains(.deleter)
+        audits = roles.contains(.auditor)
+        operates = roles.contains(.operator)
+    }
+
     /// Do the roles cover this operation?
     package func mayDo(_ operation: Operation) -> Bool {
         switch operation {
         case .listBuckets, .headBucket, .getBucketLocation, .createBucket: true
-        case .listObjects, .listObjectsV2, .getObject, .headObject, .getObjectAttributes, .getObjectTagging:
-            roles.contains(.reader)
+        case .listObjects, .listObjectsV2, .getObject, .headObject, .getObjectAttributes, .getObjectTagging: reads
         case .putObject, .putObjectTagging, .deleteObjectTagging, .createMultipartUpload, .uploadPart,
-            .completeMultipartUpload,
-            .abortMultipartUpload, .listParts, .listMultipartUploads:
-            roles.contains(.writer) || roles.contains(.deliverer)
-        case .copyObject, .uploadPartCopy:
-            roles.contains(.reader) && (roles.contains(.writer) || roles.contains(.deliverer))
-        case .deleteObject, .deleteObjects: roles.contains(.deleter)
-        case .readLog: roles.contains(.auditor)
-        case .readMetrics: roles.contains(.operator) || roles.contains(.auditor)
-        case .scanTags, .resealTag: roles.contains(.operator)
+            .completeMultipartUpload, .abortMultipartUpload, .listParts, .listMultipartUploads:
+            writes
+        case .copyObject, .uploadPartCopy: reads && writes
+        case .deleteObject, .deleteObjects: deletes
+        case .readLog: audits
+        case .readMetrics: operates || audits
+        case .scanTags, .resealTag: operates
         case .other: false
         }
     }

@@ -224,7 +224,7 @@ struct SettingsLoader {
         var folders: [(path: String, bucket: BucketName)] = []
         return root.sections("store").compactMap { section in
             let bucket = section.requiredString("bucket").flatMap { text in
-                let bucket = BucketName(bucket: Array(text.utf8))
+                let bucket = BucketName(bucket: Array(text.utf8).span)
                 if bucket == nil {
                     section.problem(
                         "bucket",

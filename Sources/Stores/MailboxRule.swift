@@ -1,3 +1,4 @@
+internal import OpenSSL
 package import Residency
 package import S3
 
@@ -25,10 +26,10 @@ package struct MailboxRule: Hashable, Sendable {
 
     /// Whose object lies under the key; nil where it is nobody's, which no authorization covers.
     package func mailbox(of key: ObjectKey) -> Mailbox? {
-        guard key.utf8.starts(with: folders) else { return nil }
-        let rest = key.utf8.dropFirst(folders.count)
-        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")), slash > rest.startIndex else { return nil }
-        return Mailbox(utf8: Array(rest[..<slash]))
+        guard folders.isEmpty || key.utf8.starts(with: folders) else { return nil }
+        let rest = key.utf8.span.extracting(folders.count...)
+        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")), slash > 0 else { return nil }
+        return Mailbox(utf8: [UInt8](copying: rest.extracting(..<slash)))
     }
 
     /// Whose objects an operation on one key can touch.
