@@ -51,7 +51,8 @@ final class Connection {
     /// The decision lets the body in.
     func receiveBody(sendingContinue: Bool) {
         if sendingContinue {
-            write(ByteBuffer(bytes: ResponseEncoder.continueBytes))
+            let interim = ResponseEncoder.continueBytes
+            write(interim.span)
             flush()
         }
         machine.bodyIsWanted()
@@ -66,7 +67,7 @@ final class Connection {
         pump()
     }
 
-    func write(_ bytes: ByteBuffer) { socket.write(bytes) }
+    func write(_ bytes: Span<UInt8>) { socket.write(bytes) }
 
     func flush() { if !socket.flush() { waitForClient() } }
 
@@ -82,14 +83,13 @@ final class Connection {
     }
 
     /// The last bytes of an answer.
-    func finishAnswer(_ last: ByteBuffer, of exchange: Exchange) {
+    func finishAnswer(_ last: Span<UInt8>, of exchange: Exchange) {
         // Nobody would say that the socket has taken it.
         guard !machine.isClosed else { return exchange.complete(.brokenOff) }
         let keepsAlive = exchange.keepsAlive
         self.exchange = nil
         sending = exchange
         socket.write(last)
-        worker.give(back: last)
         if socket.flush() { answerIsSent() }
         switch machine.answerEnded(keepAlive: keepsAlive) {
         case .nextRequest:
@@ -152,8 +152,8 @@ final class Connection {
                 case .head:
                     // The next request waits until the last answer has left.
                     guard sending == nil else { return }
-                    guard let event = try decoder.next() else { return wantBytes() }
-                    if case .head(let head) = consume event { try begin(head) }
+                    guard let head = try decoder.nextHead() else { return wantBytes() }
+                    begin(head)
                 case .body:
                     guard let event = try decoder.next() else { return wantBytes() }
                     hand(over: event)
@@ -165,9 +165,9 @@ final class Connection {
         } catch { refuse(error) }
     }
 
-    private func begin(_ head: consuming RequestHead) throws(FramingError) {
+    private func begin(_ head: consuming RequestHead) {
         machine.headArrived()
-        if case .none = head.body, case .end = try decoder.next() { machine.bodyEnded() }
+        if case .none = head.body { machine.bodyEnded() }
         start(.head(head))
     }
 
@@ -255,7 +255,7 @@ extension Connection: TLSSocketOwner {
 
     func handshakeFailed(_ error: TLSError) { worker.counters.handshakeFailures[error.cause, default: 0] += 1 }
 
-    func received(_ bytes: ByteBuffer) {
+    func received(_ bytes: Span<UInt8>) {
         guard !machine.isClosed else { return }
         decoder.append(bytes)
         pump()

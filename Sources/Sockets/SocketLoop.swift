@@ -83,7 +83,8 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
     /// Called in each turn when the handlers of all that was ready have been, before the tasks.
     package var afterReading: () -> Void = {}
     /// When the turn in hand began: what a deadline or the age of a request may be reckoned from, without a look at the clock.
-    package private(set) var turn = NIODeadline.now()
+    package var turn: NIODeadline { turnBegan }
+    private var turnBegan = NIODeadline.now()
 
     /// - Parameter isOneOfSeveral: others run beside it. It lets other threads run before it looks for the next turn's events: of a thread that
     ///   shares a processor with whom it serves, turns become larger, and what a turn costs does not depend on its size.
@@ -160,7 +161,7 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
         defer { unsafe events.deallocate() }
         while !isStopping {
             let count = unsafe epoll_wait(poller, events.baseAddress, Int32(Self.eventsMax), waitMilliseconds())
-            turn = .now()
+            turnBegan = .now()
             for index in 0..<max(0, Int(count)) {
                 let (token, ready) = unsafe (events[index].data.u64, events[index].events)
                 if token != Self.bellToken { tell(token, SocketEvents(rawValue: ready)) }

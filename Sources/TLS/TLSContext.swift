@@ -9,7 +9,7 @@ internal import OpenSSL
     package let configuration: TLSConfiguration
     /// Memory for the next records of any session of this context: there is one context for each loop, and a loop sends one thing
     /// at a time, so that ten thousand idle sessions hold no buffer. Confined to the loop.
-    var spare = ByteBuffer()
+    var spare: [UInt8] = []
     /// Where what a socket brought is decrypted to, by one session at a time.
     let plaintext: UnsafeMutableRawBufferPointer
     /// The own certificate's end of validity; nil for a client without one.
@@ -34,7 +34,7 @@ internal import OpenSSL
             throw error
         }
         unsafe pointer = context
-        unsafe plaintext = .allocate(byteCount: TLSLimits.receiveBytesMax, alignment: 64)
+        unsafe plaintext = .allocate(byteCount: TLSLimits.recordBytesMax, alignment: 64)
         self.configuration = configuration
         notAfterSeconds = notAfter
         trustEndSeconds = trustEnds

@@ -205,7 +205,7 @@ package final class TLSHandler: ChannelDuplexHandler {
             }
             var buffer = ByteBuffer()
             let outcome = session.read(into: &buffer, bytesMax: TLSLimits.readBytesMax)
-            if session.outgoing.readableBytes > 0 {
+            if session.unsentBytes > 0 {
                 // Answers to key updates, from a client that takes none of them.
                 guard context.channel.isWritable else {
                     return fail(context, .protocolError(reason: "too many key updates"))
@@ -249,7 +249,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         if case .open = state, buffer.readableBytes >= 16 << 10 {
             // Straight from the caller's buffer into records, after what was written before it.
             guard encryptPlaintext(context), let session else { return }
-            if case .failed(let error) = session.write(buffer) { fail(context, error) }
+            if case .failed(let error) = session.write(buffer.readableBytesUInt8Span) { fail(context, error) }
             return
         }
         if plaintext.readableBytes == 0 {
@@ -285,7 +285,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         let buffer = plaintext
         plaintext = ByteBuffer()
         guard let session else { return false }
-        switch session.write(buffer) {
+        switch session.write(buffer.readableBytesUInt8Span) {
         case .done: return true
         case .starved:
             // Only a renegotiation could want bytes before it writes, and there is none.

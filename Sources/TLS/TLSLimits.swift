@@ -6,8 +6,8 @@ package enum TLSLimits {
     package static let incomingBytesMax = 1 << 20
     /// Plaintext handed on in one read.
     package static let readBytesMax = 256 << 10
-    /// Plaintext taken from a socket in one step: a record's (RFC 8446, section 5.1).
-    static let receiveBytesMax = 16 << 10
+    /// Plaintext that a record holds (RFC 8446, section 5.1), and that is taken from a socket in one step.
+    static let recordBytesMax = 16 << 10
     /// Reads of a socket, of 16 KiB each, before other sockets have their turn.
     static let readsMax = 4
     package static let handshakeSecondsMax: Int64 = 10

@@ -34,8 +34,11 @@ internal import NIOCore
     var readsLeft = 0
     /// Records that the other side sent and OpenSSL has not taken.
     var incoming = ByteBuffer()
-    /// Records that are to be sent: all of a flush in one buffer.
-    private(set) var outgoing = ByteBuffer()
+    /// Records that are to be sent: all of a flush in one array, of which the first `sentBytes` are gone.
+    private var outgoing: [UInt8] = []
+    private var sentBytes = 0
+    /// The record that is being made goes to the socket as OpenSSL has it.
+    private var sendsAtOnce = false
 
     /// - Parameter descriptor: a nonblocking socket, which stays the caller's and open as long as this lives; -1 for none.
     init?(_ context: TLSContext, descriptor: Int32 = -1) {
@@ -98,72 +101,82 @@ internal import NIOCore
 
     /// Decrypts a record of what the socket brought, and hands its plaintext over.
     /// - Returns: `.done` when there may be more at once.
-    func receive(_ take: (ByteBuffer) -> Void) -> Outcome {
+    func receive(_ take: (Span<UInt8>) -> Void) -> Outcome {
         clearErrors()
         let space = unsafe context.plaintext
         var count = 0
         let result = unsafe SSL_read_ex(ssl, space.baseAddress, space.count, &count)
         guard result == 1 else { return outcome(result, isHandshake: false) }
-        take(unsafe ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: space[..<count])))
+        take(
+            unsafe UnsafeBufferPointer(start: space.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count).span
+        )
         return unsafe SSL_has_pending(ssl) == 0 ? .starved : .done
     }
 
     /// Bytes of records that the socket has not taken.
-    var unsentBytes: Int { outgoing.readableBytes }
+    var unsentBytes: Int { outgoing.count - sentBytes }
 
     /// Writes the records that are ready to the socket, as much as it takes.
     func send() -> Sending {
-        guard outgoing.readableBytes > 0 else { return .all }
-        while outgoing.readableBytes > 0 {
-            let count = unsafe outgoing.withUnsafeReadableBytes {
-                unsafe clinux_send(descriptor, $0.baseAddress, $0.count)
+        while sentBytes < outgoing.count {
+            let sent = sentBytes
+            let count = unsafe outgoing.withUnsafeBytes { records in
+                unsafe clinux_send(descriptor, records.baseAddress.map { unsafe $0 + sent }, records.count - sent)
             }
             guard count >= 0 else {
                 if count == -Int(EINTR) { continue }
                 return count == -Int(EAGAIN) ? .some : .failed
             }
-            outgoing.moveReaderIndex(forwardBy: count)
+            sentBytes = sent + count
         }
-        // Nobody else holds their memory: it is there for the next records of any session.
-        if outgoing.capacity <= TLSLimits.spareBytesMax { context.spare = outgoing }
-        outgoing = ByteBuffer()
+        giveBack()
         return .all
     }
 
-    /// The records that are ready, to be sent as one buffer; nil when there are none. Their memory is used again once the socket has
-    /// them and nobody holds them any more.
+    /// The records that are ready, to be sent as one buffer; nil when there are none.
     func takeOutgoing() -> ByteBuffer? {
-        guard outgoing.readableBytes > 0 else { return nil }
-        let records = outgoing
-        outgoing = ByteBuffer()
-        if records.capacity <= TLSLimits.spareBytesMax { context.spare = records }
+        guard sentBytes < outgoing.count else { return nil }
+        let records = ByteBuffer(bytes: outgoing[sentBytes...])
+        giveBack()
         return records
+    }
+
+    /// Nothing is left to be sent. The memory is there for the next records of any session.
+    private func giveBack() {
+        let records = outgoing
+        outgoing = []
+        sentBytes = 0
+        if records.capacity <= TLSLimits.spareBytesMax { context.spare = records }
     }
 
     /// Makes room for records that hold so many bytes of plaintext.
     private func reserve(_ plaintextBytes: Int) {
         let bytes = plaintextBytes + (plaintextBytes >> 14 + 1) * TLSLimits.recordOverheadBytesMax
-        if outgoing.readableBytes == 0 {
-            var spare = ByteBuffer()
-            swap(&spare, &context.spare)
-            spare.clear(minimumCapacity: max(bytes, 4 << 10))
-            outgoing = spare
-        } else {
-            outgoing.reserveCapacity(minimumWritableBytes: bytes)
-        }
+        // What is added to others grows with them, by doubling.
+        guard outgoing.isEmpty else { return }
+        var spare = context.spare
+        context.spare = []
+        spare.removeAll(keepingCapacity: true)
+        spare.reserveCapacity(max(bytes, 4 << 10))
+        outgoing = spare
     }
 
-    /// Encrypts all of `buffer`.
-    func write(_ buffer: ByteBuffer) -> Outcome {
-        guard buffer.readableBytes > 0 else { return .done }
-        reserve(buffer.readableBytes)
+    /// Encrypts all of `bytes`. To a socket, what one record holds is sent at once where nothing is before it: one copy less.
+    func write(_ bytes: Span<UInt8>) -> Outcome {
+        guard !bytes.isEmpty else { return .done }
+        sendsAtOnce = descriptor >= 0 && outgoing.isEmpty && bytes.count <= TLSLimits.recordBytesMax
+        defer { sendsAtOnce = false }
+        if !sendsAtOnce { reserve(bytes.count) }
         clearErrors()
         var written = 0
-        let result = unsafe buffer.withUnsafeReadableBytes { bytes in
+        let result = unsafe bytes.withUnsafeBytes { bytes in
             unsafe SSL_write_ex(ssl, bytes.baseAddress, bytes.count, &written)
         }
         return result == 1 ? .done : outcome(result, isHandshake: false)
     }
+
+    /// Frees what OpenSSL reads and writes records in, 33 KiB, where nothing is in it; the next record makes it anew.
+    func releaseBuffers() { _ = unsafe SSL_free_buffers(ssl) }
 
     /// Sends close_notify. Not called twice: a second call while data is queued kills the connection.
     func shutdown() {
@@ -182,7 +195,16 @@ internal import NIOCore
         return unsafe PeerCertificate(certificate, intermediates: PeerChain.intermediates(ssl))
     }
 
-    fileprivate func add(_ records: UnsafeRawBufferPointer) { unsafe outgoing.writeBytes(records) }
+    fileprivate func add(_ records: UnsafeRawBufferPointer) {
+        var sent = 0
+        if sendsAtOnce, outgoing.isEmpty {
+            // What the socket does not take waits; an error comes again when that is sent.
+            sent = max(0, unsafe clinux_send(descriptor, records.baseAddress, records.count))
+        }
+        if sent < records.count {
+            unsafe outgoing.append(contentsOf: UnsafeRawBufferPointer(rebasing: records[sent...]))
+        }
+    }
 
     /// Takes what came into `space`.
     /// - Returns: the count; 0 when no more ever comes, nil when nothing is there now.

@@ -8,8 +8,8 @@ package protocol TLSSocketOwner: AnyObject {
     func handshakeIsDone(peer: PeerCertificate?, isResumed: Bool)
     /// Once, in its place; the end follows.
     func handshakeFailed(_ error: TLSError)
-    /// Plaintext, never empty.
-    func received(_ bytes: ByteBuffer)
+    /// Plaintext, never empty. It is read before anything else is asked of the socket, whose memory it is.
+    func received(_ bytes: Span<UInt8>)
     /// All that was there has been received.
     func receivedAll()
     /// close_notify came: nothing more is received. What is written still goes out.
@@ -43,6 +43,9 @@ package final class TLSSocket: SocketHandler {
     private var hasInputClosed = false
     private var isInGate = false
     private var isPaused = false
+    /// Since `checkDeadline` was called last.
+    private var hasReceived = false
+    private var hasBuffers = true
     /// Bytes of answers to key updates since the socket had taken all.
     private var controlBytes = 0
     /// When the socket took a part of what it had not taken at once.
@@ -86,6 +89,7 @@ package final class TLSSocket: SocketHandler {
     }
 
     private func receive() {
+        hasReceived = true
         session?.readsLeft = TLSLimits.readsMax
         if case .handshaking = state { shakeHands() }
         while let session {
@@ -182,7 +186,7 @@ package final class TLSSocket: SocketHandler {
     package func isStuck(since: NIODeadline) -> Bool { !isWritable && tookLast <= since }
 
     /// Encrypts; `flush` sends.
-    package func write(_ bytes: ByteBuffer) {
+    package func write(_ bytes: Span<UInt8>) {
         guard case .open = state, let session else { return }
         switch session.write(bytes) {
         case .done: break
@@ -243,8 +247,15 @@ package final class TLSSocket: SocketHandler {
     /// Ends the connection without close_notify: what was being sent must not pass for whole.
     package func abort() { end() }
 
-    /// Ends a handshake or a close that takes too long. To be called now and then.
+    /// Ends a handshake or a close that takes too long, and lets the memory of a session go that has rested since the last call. To be called
+    /// now and then.
     package func checkDeadline(now: NIODeadline) {
+        if hasReceived {
+            (hasReceived, hasBuffers) = (false, true)
+        } else if hasBuffers, session?.unsentBytes == 0 {
+            hasBuffers = false
+            session?.releaseBuffers()
+        }
         guard now >= deadline else { return }
         switch state {
         case .handshaking: fail(.handshakeTimeout)

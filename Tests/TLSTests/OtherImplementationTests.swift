@@ -57,8 +57,8 @@ final class EchoServer: @unchecked Sendable {
             conversation.greet(peer, isResumed: isResumed)
         }
 
-        override func received(_ bytes: ByteBuffer) {
-            guard let answer = conversation.answer(bytes) else { return }
+        override func received(_ bytes: Span<UInt8>) {
+            guard let answer = conversation.answer(ByteBuffer(bytes: bytes.indices.map { bytes[$0] })) else { return }
             socket.write(answer)
             socket.flush()
         }

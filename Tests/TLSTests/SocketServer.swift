@@ -14,7 +14,7 @@ final class SocketServer: @unchecked Sendable {
 
         func handshakeIsDone(peer: PeerCertificate?, isResumed: Bool) {}
         func handshakeFailed(_ error: TLSError) {}
-        func received(_ bytes: ByteBuffer) {}
+        func received(_ bytes: Span<UInt8>) {}
         func receivedAll() {}
         func inputIsClosed() { socket.close() }
         func outputIsSent() {}
@@ -69,4 +69,8 @@ final class SocketServer: @unchecked Sendable {
         loop.stop()
         stopped.wait()
     }
+}
+
+extension TLSSocket {
+    func write(_ bytes: ByteBuffer) { write(bytes.readableBytesUInt8Span) }
 }

@@ -18,7 +18,7 @@ import Testing
     }
 
     /// Does what a line asks: `send N`, `cut N` (sends N bytes and aborts), `last N` (writes N bytes at once and closes), `twice N`
-    /// (writes N bytes at once, and, when they are sent, does `last N`), `pause`, `close`; counts the rest.
+    /// (writes N bytes at once, and, when they are sent, does `last N`), `small N` (writes and flushes N lines), `pause`, `close`; counts the rest.
     final class Obedient: SocketServer.Owner {
         private static let piece = ByteBuffer(repeating: 0x61, count: 48 << 10)
         var events: NIOLockedValueBox<Events>!
@@ -28,9 +28,10 @@ import Testing
 
         override func handshakeFailed(_ error: TLSError) { events.withLockedValue { $0.refusals.append(error) } }
 
-        override func received(_ bytes: ByteBuffer) {
-            events.withLockedValue { $0.bytesReceived += bytes.readableBytes }
-            let words = String(buffer: bytes).split(whereSeparator: { " \n".contains($0) }).map(String.init)
+        override func received(_ bytes: Span<UInt8>) {
+            events.withLockedValue { $0.bytesReceived += bytes.count }
+            let text = String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
+            let words = text.split(whereSeparator: { " \n".contains($0) }).map(String.init)
             switch words.first {
             case "send", "cut":
                 (remaining, isCutAfter) = (Int(words[1]) ?? 0, words[0] == "cut")
@@ -40,6 +41,11 @@ import Testing
                 lastBytes = Int(words[1]) ?? 0
                 socket.write(ByteBuffer(repeating: 0x61, count: lastBytes))
                 socket.flush()
+            case "small":
+                for number in 0..<(Int(words[1]) ?? 0) {
+                    socket.write(ByteBuffer(string: "\(number) " + String(repeating: ".", count: 1000) + "\n"))
+                    socket.flush()
+                }
             case "pause": socket.pauseReading(true)
             case "close": socket.close()
             default: break
@@ -114,6 +120,36 @@ import Testing
             while Date() < deadline, !events.withLockedValue({ condition($0) }) { Thread.sleep(forTimeInterval: 0.01) }
             return events.withLockedValue { $0 }
         }
+    }
+
+    /// A record that the socket does not take whole is sent on in its place, and none is sent before it.
+    @Test func manySmallWritesArriveInOrderThoughTheyFillTheSocket() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            s = tls(raw)
+            s.sendall(b"small 20000\\n")
+            time.sleep(1)
+            with s.makefile("rb") as lines:
+                for number in range(20000): assert lines.readline() == b"%d %s\\n" % (number, b"." * 1000)
+            """)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(served.events.withLockedValue(\.sentLater) > 0)
+    }
+
+    /// What a session that rests gives back it has again when it is needed.
+    @Test func aSessionThatRestedGoesOn() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            s = tls(raw)
+            for size in [100, 100000, 5]:
+                s.sendall(b"send %d\\n" % size)
+                got = 0
+                while got < size: got += len(s.recv(1 << 16))
+                time.sleep(0.6)
+            """)
+        #expect(result.status == 0, "\(result.errors)")
     }
 
     @Test func aSlowReaderGetsAllOfIt() throws {
