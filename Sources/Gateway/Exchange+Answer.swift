@@ -1,6 +1,7 @@
 internal import DecisionLog
 internal import HTTP
 internal import NIOCore
+internal import OpenSSL
 internal import Residency
 internal import S3
 internal import Settings
@@ -11,8 +12,8 @@ extension Exchange {
     // MARK: - Objects
 
     /// GetObject and HeadObject: conditions, range, facts, and, for a GET, the content.
-    /// - Parameter body: reads a range of the content; nil for a HEAD.
-    func answerObject(_ facts: ObjectFacts, body: ((Range<Int64>) -> BodyReader)?) {
+    /// - Parameter content: nil for a HEAD.
+    func answerObject(_ facts: ObjectFacts, content: OpenObject?) {
         guard let request else { return fail(.internalError) }
         let now = worker.log.now().seconds
         let outcome = request.conditions.evaluate(etag: facts.etag, lastModifiedSeconds: facts.lastModifiedSeconds) {
@@ -34,19 +35,18 @@ extension Exchange {
             isPartial = true
         }
         var head = beginHead(isPartial ? 206 : 200)
-        head.append(
-            contentsOf: worker.objectFields.bytes(of: facts) {
-                var fields: [UInt8] = []
-                fields.reserveCapacity(Self.usualFieldsBytes)
-                Self.writeValidators(facts, into: &fields)
-                Self.writeFacts(facts, into: &fields)
-                return fields
-            })
+        worker.objectFields.append(of: facts, to: &head) {
+            var fields: [UInt8] = []
+            fields.reserveCapacity(Self.usualFieldsBytes)
+            Self.writeValidators(facts, into: &fields)
+            Self.writeFacts(facts, into: &fields)
+            return fields
+        }
         if isPartial {
             head.append(
                 contentsOf: "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n".utf8)
         }
-        send(consume head, body: body?(range), length: range.upperBound - range.lowerBound)
+        send(consume head, body: content?.body(range), length: range.upperBound - range.lowerBound)
     }
 
     /// Few objects have metadata that takes more.
@@ -83,38 +83,42 @@ extension Exchange {
 
     /// Sends a head and, in pieces as the client takes them, the content.
     private func send(_ head: consuming [UInt8], body: BodyReader?, length: Int64?) {
-        var head = head
-        if let length { ResponseEncoder.writeField("Content-Length", integer: UInt64(length), into: &head) }
-        ResponseEncoder.endHead(into: &head)
-        guard let body, body.remainingBytes > 0 else { return finish(head) }
+        var head = consume head
+        head.append(addingCapacity: 64) { head in
+            if let length { ResponseEncoder.writeField("Content-Length", integer: UInt64(length), into: &head) }
+            head.append(literal: "\r\n")
+        }
+        guard let body, body.remainingBytes > 0 else { return finish(consume head) }
         work = .sending(body)
-        // Head and content in one buffer, and so in the same records.
+        // Head and content in one array, and so in the same records.
         let room = min(Int64(head.count) + body.remainingBytes, Int64(Limits.readChunkBytes))
-        continueSending(after: buffer(head, capacity: Int(room)))
+        head.reserveCapacity(Int(room))
+        continueSending(after: consume head)
     }
 
     /// Hands the socket as much as it takes.
     /// - Parameter head: goes before it, in the same records. Taken, so that the content is written into the same memory.
-    func continueSending(after head: consuming ByteBuffer = ByteBuffer()) {
-        var buffer = head
+    func continueSending(after head: consuming [UInt8] = []) {
+        var bytes = consume head
         while case .sending(let reader) = work, !isOver {
             guard connection.isWritable else { break }
             do throws(StoreError) {
-                let room = Limits.readChunkBytes - buffer.readableBytes
-                guard let count = try reader.readCached(bytesMax: room, into: &buffer) else {
-                    connection.write(buffer)
+                let room = Limits.readChunkBytes - bytes.count
+                guard let count = try reader.readCached(bytesMax: room, into: &bytes) else {
+                    connection.write(bytes.span)
                     return readFromDisk(reader)
                 }
                 bytesSent += UInt64(count)
             } catch { return breakOff() }
-            if reader.remainingBytes == 0 { return finish(buffer) }
+            if reader.remainingBytes == 0 { return finish(consume bytes) }
             // Sent piece by piece, each while it is in the processor's cache.
-            connection.write(buffer)
+            connection.write(bytes.span)
             connection.flush()
-            buffer.clear()
+            bytes.removeAll(keepingCapacity: true)
         }
-        if buffer.readableBytes > 0 { connection.write(buffer) }
+        connection.write(bytes.span)
         connection.flush()
+        worker.give(back: consume bytes)
     }
 
     private func readFromDisk(_ reader: BodyReader) {
@@ -125,9 +129,9 @@ extension Exchange {
             switch result {
             case .success(let buffer):
                 bytesSent += UInt64(buffer.readableBytes)
-                if reader.remainingBytes == 0 { return finish(buffer) }
+                if reader.remainingBytes == 0 { return finish(last: buffer.readableBytesUInt8Span) }
                 work = .sending(reader)
-                connection.write(buffer)
+                connection.write(buffer.readableBytesUInt8Span)
                 continueSending()
             case .failure: breakOff()
             }
@@ -267,43 +271,43 @@ extension Exchange {
 
     // MARK: - Heads
 
+    /// What an answer begins with beside what all have in common: status line, the request's name, the decision and `Connection`.
+    private static let firstFieldsBytesMax = 256
+
     private func beginHead(_ status: Int) -> [UInt8] {
         self.status = status
         hasAnswered = true
         keepsAlive = connection.beginAnswer(
             wantsKeepAlive: head?.isKeepAlive ?? false, expectsContinue: head?.expectsContinue ?? false)
-        var head = worker.takeHead()
-        ResponseEncoder.beginHead(status: status, into: &head)
-        head.append(contentsOf: worker.commonFields.upToRequestID(at: worker.log.now().seconds))
-        id.append(to: &head)
-        head.append("\r\n")
-        if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &head) }
-        if !keepsAlive { ResponseEncoder.writeField("Connection", "close", into: &head) }
+        var head = worker.takeAnswer()
+        let common = worker.commonFields.upToRequestID(at: worker.log.now().seconds)
+        head.append(addingCapacity: common.count + Self.firstFieldsBytesMax) { head in
+            head.append(literal: ResponseEncoder.statusLine(status))
+            head.append(copying: common.span)
+            id.append(to: &head)
+            head.append(literal: "\r\n")
+            if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &head) }
+            if !keepsAlive { head.append(literal: "Connection: close\r\n") }
+        }
         return head
     }
 
     private func finish(_ head: consuming [UInt8], _ body: [UInt8]) {
+        var head = head
         ResponseEncoder.writeField("Content-Length", integer: UInt64(body.count), into: &head)
         ResponseEncoder.endHead(into: &head)
-        let count = isHead ? 0 : body.count
-        var last = buffer(head, capacity: head.count + count)
-        if !isHead { last.writeBytes(body) }
-        finish(last)
+        if !isHead { head.append(contentsOf: body) }
+        finish(head)
     }
 
-    /// An answer of a head alone.
-    private func finish(_ head: consuming [UInt8]) { finish(buffer(head, capacity: head.count)) }
-
-    /// The head's bytes, with room for what follows them. The head's memory is the next head's.
-    private func buffer(_ head: consuming [UInt8], capacity: Int) -> ByteBuffer {
-        var buffer = worker.takeAnswer(capacity: capacity)
-        buffer.writeBytes(head)
-        worker.give(back: head)
-        return buffer
+    /// The last bytes of an answer, whose memory is the next one's.
+    private func finish(_ last: consuming [UInt8]) {
+        finish(last: last.span)
+        worker.give(back: consume last)
     }
 
     /// The last bytes of the answer. When the socket has them, the completion is recorded.
-    private func finish(_ last: ByteBuffer) {
+    private func finish(last: Span<UInt8>) {
         work = .none
         connection.finishAnswer(last, of: self)
     }
@@ -335,13 +339,13 @@ extension Place {
 }
 
 /// The fields that all answers begin with, made once a second.
-struct CommonFields {
+final class CommonFields {
     private var second: Int64 = .min
     private var bytes: [UInt8] = []
 
     /// Up to the value of `x-amz-request-id`.
     /// - Parameter second: unix seconds.
-    mutating func upToRequestID(at second: Int64) -> [UInt8] {
+    func upToRequestID(at second: Int64) -> [UInt8] {
         if second != self.second {
             self.second = second
             let date = HTTPDate.format(unixSeconds: second)

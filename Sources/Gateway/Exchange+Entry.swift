@@ -15,9 +15,11 @@ extension Exchange {
                 request?.access ?? .none, hasEntityTagCondition: request?.conditions.hasEntityTag ?? false),
             caller: standing.entryPart, names: names(), found: located?.entryPart ?? .nothing,
             crossed: decision.crossed, isMisplaced: decision.isMisplaced,
-            authorizations: zip(presented, decision.judged).map {
-                worker.authorizations.part(of: $0, $1, in: store, of: service)
-            },
+            authorizations: presented.isEmpty
+                ? []
+                : zip(presented, decision.judged).map {
+                    worker.authorizations.part(of: $0, $1, in: store, of: service)
+                },
             policy: service.policy)
     }
 

@@ -64,7 +64,7 @@ extension Exchange {
                 case .success(let adopted):
                     if let index { worker.port.complete(.init(index: index, status: 0, bytes: 0, outcome: .withdrawn)) }
                     index = nil
-                    decideOnObject(adopted, request)
+                    decideOnObject(adopted)
                 case .failure(let error): fail(storage: error)
                 }
             }
@@ -76,19 +76,13 @@ extension Exchange {
     private func performGet(permit: consuming Permit) throws(StoreError) {
         guard let store, let located else { throw .absent }
         if case .absent = located.state { throw .absent }
-        store.store.open(located, for: .getObject, permit: permit, on: worker.loop) { [self] result in
-            guard !isOver else { return }
-            switch result {
-            case .success(let object): answerObject(object.facts) { object.body($0) }
-            case .failure(let error): fail(storage: error)
-            }
-        }
+        store.store.open(located, for: .getObject, permit: permit, on: worker.loop, self)
     }
 
     private func performHead(permit: consuming Permit) throws(StoreError) {
         guard let store, let located else { throw .absent }
         if case .absent = located.state { throw .absent }
-        answerObject(try store.store.describe(located, for: .headObject, permit: permit), body: nil)
+        answerObject(try store.store.describe(located, for: .headObject, permit: permit), content: nil)
     }
 
     private func performList(_ request: S3Request, permit: consuming Permit) throws(StoreError) {

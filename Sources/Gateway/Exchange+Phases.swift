@@ -70,7 +70,7 @@ extension Exchange {
         guard let bucket = request.bucket else {
             return record(Decision(reason: .administrative), at: time)
         }
-        guard let store = service.store(bucket), principal.settings.stores.contains(bucket) else {
+        guard let store = standing.store(bucket, in: service) else {
             return record(Decision(reason: .notEntitled), at: time)
         }
         self.store = store
@@ -110,21 +110,16 @@ extension Exchange {
     /// Called once, with all that this turn of the loop has read.
     func locate(in round: LookupRound) {
         guard !isOver else { return }
-        guard let store, let request, let key = request.key else { return fail(.internalError) }
+        guard let store, let key = request?.key else { return fail(.internalError) }
         phaseMicroseconds = worker.monotonicMicroseconds()
         isLocating = true
-        store.store.locate(key, in: round, on: worker.loop) { [self] result in
-            guard !isOver else { return }
-            switch result {
-            case .success(let located): decideOnObject(located, request)
-            case .failure(let error): fail(storage: error)
-            }
-        }
+        store.store.locate(key, in: round, on: worker.loop, for: self)
     }
 
     // MARK: - Decide on the object
 
-    func decideOnObject(_ located: Located, _ request: S3Request) {
+    func decideOnObject(_ located: Located) {
+        guard let request else { return fail(.internalError) }
         self.located = located
         let time = worker.log.now()
         question?.object = located.state
@@ -212,6 +207,24 @@ extension Exchange {
     }
 }
 
+extension Exchange: ObjectWaiter {
+    func objectIsLocated(_ result: Result<Located, StoreError>) {
+        guard !isOver else { return }
+        switch result {
+        case .success(let located): decideOnObject(located)
+        case .failure(let error): fail(storage: error)
+        }
+    }
+
+    func objectIsOpen(_ result: Result<OpenObject, StoreError>) {
+        guard !isOver else { return }
+        switch result {
+        case .success(let object): answerObject(object.facts, content: object)
+        case .failure(let error): fail(storage: error)
+        }
+    }
+}
+
 /// Mutating, all of them, so that the exchange's question is asked where it lies: a copy would count every reference in it.
 extension Question {
     fileprivate mutating func asksForAuthorizations() -> Bool {
@@ -252,10 +265,10 @@ extension Exchange: DecisionWaiter {
     }
 
     private func count() {
-        guard let decision else { return }
-        worker.counters.count(decision.reason, store: store?.position, crossing: !decision.crossed.isEmpty)
-        if decision.isMisplaced { worker.counters.misplaced += 1 }
-        if decision.reason == .tagInvalid { reportSealFailure() }
+        guard let reason = decision?.reason else { return }
+        worker.counters.count(reason, store: store?.position, crossing: decision?.crossed.isEmpty == false)
+        if decision?.isMisplaced == true { worker.counters.misplaced += 1 }
+        if reason == .tagInvalid { reportSealFailure() }
     }
 
     /// A broken seal is more than a refusal: somebody changed what lies on the disk.
@@ -289,7 +302,7 @@ extension RequestHead {
             try S3Request(method: s3Method, target: target, fields: fields, declaredLength: length)
         }
         // Without a length and uncoded a PUT has no body (RFC 9112, section 6.3), which S3 does not take for an empty object.
-        if case .none = body, request.put != nil, !declaresLength { throw S3Error(.missingContentLength) }
+        if case .none = body, request.operation == .putObject, !declaresLength { throw S3Error(.missingContentLength) }
         return request
     }
 

@@ -6,9 +6,15 @@ internal import Settings
 internal import Stores
 internal import Tokens
 
+/// A key of `RecentParts`.
+protocol RecentKey: Equatable {
+    /// Which slot it has, once as many bits as there are slots are left of it.
+    var slotHash: UInt64 { get }
+}
+
 /// Parts of entries and answers that were made lately, by what they say: each key has one slot, which the next one takes from it. Belongs to
 /// one event loop.
-struct RecentParts<Key: Hashable, Part> {
+struct RecentParts<Key: RecentKey, Part> {
     private var slots: [(key: Key, part: Part)?]
 
     /// - Parameter count: a power of two.
@@ -17,25 +23,25 @@ struct RecentParts<Key: Hashable, Part> {
         slots = Array(repeating: nil, count: count)
     }
 
-    mutating func part(for key: Key, _ make: () -> Part) -> Part {
-        let slot = key.hashValue & (slots.count - 1)
-        if let kept = slots[slot], kept.key == key { return kept.part }
-        let part = make()
-        slots[slot] = (key, part)
-        return part
+    func part(for key: Key) -> Part? {
+        if let kept = slots[slot(of: key)], kept.key == key { kept.part } else { nil }
     }
+
+    mutating func keep(_ part: Part, for key: Key) { slots[slot(of: key)] = (key, part) }
+
+    private func slot(of key: Key) -> Int { Int(truncatingIfNeeded: key.slotHash) & (slots.count - 1) }
 }
 
 /// What entries call the objects that were asked for lately: two codes each, under keys of one snapshot of the settings.
-struct EntryNames {
-    private struct Name: Hashable {
+final class EntryNames {
+    private struct Name: RecentKey {
         let key: ObjectKey
         /// The store's place among the buckets, and the snapshot's number: the store itself would live on here after a reload.
         let store: Int
         let generation: UInt64
 
         /// The key alone: it is seldom in several stores.
-        func hash(into hasher: inout Swift.Hasher) { hasher.combine(bytes: key.utf8) }
+        var slotHash: UInt64 { key.slotHash }
     }
 
     private var recent: RecentParts<Name, EntryPart>
@@ -43,29 +49,31 @@ struct EntryNames {
     /// - Parameter count: a power of two.
     init(count: Int) { recent = RecentParts(count: count) }
 
-    mutating func part(of key: ObjectKey, in store: ServedStore, of service: Service) -> EntryPart {
-        recent.part(for: Name(key: key, store: store.position, generation: service.generation)) {
-            let bucket = store.policy.bucket
-            return .names(
-                store: bucket,
-                mailbox: store.store.mailboxRule.mailbox(of: key).map {
-                    store.pseudonyms.pseudonym("mailbox", bucket: bucket.text, $0.utf8)
-                },
-                object: store.pseudonyms.pseudonym("object", bucket: bucket.text, key.utf8), prefix: nil)
-        }
+    func part(of key: ObjectKey, in store: ServedStore, of service: Service) -> EntryPart {
+        let name = Name(key: key, store: store.position, generation: service.generation)
+        if let part = recent.part(for: name) { return part }
+        let bucket = store.policy.bucket
+        let part = EntryPart.names(
+            store: bucket,
+            mailbox: store.store.mailboxRule.mailbox(of: key).map {
+                store.pseudonyms.pseudonym("mailbox", bucket: bucket.text, $0.utf8)
+            },
+            object: store.pseudonyms.pseudonym("object", bucket: bucket.text, key.utf8), prefix: nil)
+        recent.keep(part, for: name)
+        return part
     }
 }
 
 /// What entries say of the tokens that were looked at lately, by the token's digest and what the rule made of it.
-struct EntryAuthorizations {
-    private struct Token: Hashable {
+final class EntryAuthorizations {
+    private struct Token: RecentKey {
         let sha256: SHA256Digest
         let judged: JudgedAuthorization
         /// The store whose pseudonym the token's reference has; nil where there is none.
         let store: Int?
         let generation: UInt64
 
-        func hash(into hasher: inout Swift.Hasher) { hasher.combine(sha256) }
+        var slotHash: UInt64 { sha256.bytes.span.slotHash }
     }
 
     private var recent: RecentParts<Token, EntryPart>
@@ -73,13 +81,15 @@ struct EntryAuthorizations {
     /// - Parameter count: a power of two.
     init(count: Int) { recent = RecentParts(count: count) }
 
-    mutating func part(
+    func part(
         of reviewed: ReviewedToken, _ judged: JudgedAuthorization, in store: ServedStore?, of service: Service
     ) -> EntryPart {
-        recent.part(
-            for: Token(
-                sha256: reviewed.sha256, judged: judged, store: store?.position, generation: service.generation)
-        ) { .authorization(Self.entry(reviewed, judged, store)) }
+        let token = Token(
+            sha256: reviewed.sha256, judged: judged, store: store?.position, generation: service.generation)
+        if let part = recent.part(for: token) { return part }
+        let part = EntryPart.authorization(Self.entry(reviewed, judged, store))
+        recent.keep(part, for: token)
+        return part
     }
 
     /// Claims only of a token whose signature verified.
@@ -104,13 +114,14 @@ struct EntryAuthorizations {
 }
 
 /// What answers tell of the objects that were sent lately: their fields, ready to be sent.
-struct ObjectFields {
+final class ObjectFields {
     /// Facts that are the same: those of a file that rests are made once.
-    private struct Same: Hashable {
+    private struct Same: RecentKey {
         let facts: ObjectFacts
 
         static func == (one: Same, other: Same) -> Bool { one.facts === other.facts }
-        func hash(into hasher: inout Swift.Hasher) { hasher.combine(ObjectIdentifier(facts)) }
+        /// Objects lie 16 bytes apart.
+        var slotHash: UInt64 { UInt64(UInt(bitPattern: ObjectIdentifier(facts))) >> 4 }
     }
 
     private var recent: RecentParts<Same, [UInt8]>
@@ -118,13 +129,12 @@ struct ObjectFields {
     /// - Parameter count: a power of two.
     init(count: Int) { recent = RecentParts(count: count) }
 
-    mutating func bytes(of facts: ObjectFacts, _ make: () -> [UInt8]) -> [UInt8] {
-        recent.part(for: Same(facts: facts), make)
-    }
-}
-
-extension Swift.Hasher {
-    fileprivate mutating func combine(bytes: [UInt8]) {
-        unsafe bytes.withUnsafeBytes { unsafe combine(bytes: $0) }
+    /// Appends an object's fields; `make` makes them.
+    func append(of facts: ObjectFacts, to head: inout [UInt8], _ make: () -> [UInt8]) {
+        let same = Same(facts: facts)
+        if let bytes = recent.part(for: same) { return head.append(copying: bytes.span) }
+        let bytes = make()
+        recent.keep(bytes, for: same)
+        head.append(copying: bytes.span)
     }
 }

@@ -43,11 +43,11 @@ final class Worker {
     private(set) var service: Service
     private(set) var tls: TLSContext
     private(set) var tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
-    var names = EntryNames(count: Limits.entryNamesCount)
-    var authorizations = EntryAuthorizations(count: Limits.entryAuthorizationsCount)
+    private(set) var names = EntryNames(count: Limits.entryNamesCount)
+    private(set) var authorizations = EntryAuthorizations(count: Limits.entryAuthorizationsCount)
     var counters: Counters
-    var commonFields = CommonFields()
-    var objectFields = ObjectFields(count: Limits.objectFieldsCount)
+    let commonFields = CommonFields()
+    let objectFields = ObjectFields(count: Limits.objectFieldsCount)
     private(set) var isStopping = false
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var isSweeping = false
@@ -77,8 +77,8 @@ final class Worker {
     /// Called when what was ready has been read.
     func lookUpAll() {
         guard !lookups.isEmpty else { return }
-        var all: [Exchange] = []
-        swap(&all, &lookups)
+        var all = lookups
+        lookups = []
         let round = LookupRound()
         for exchange in all { exchange.locate(in: round) }
         // Their memory, for the next turn's; what asked meanwhile stays.
@@ -88,32 +88,21 @@ final class Worker {
         }
     }
 
-    /// Memory for a head: one is made at a time.
-    private var spareHead: [UInt8] = []
-
-    /// An empty array with room for a head.
-    func takeHead() -> [UInt8] {
-        var head: [UInt8] = []
-        swap(&head, &spareHead)
-        head.removeAll(keepingCapacity: true)
-        head.reserveCapacity(Limits.headRoomBytes)
-        return head
-    }
-
-    func give(back head: consuming [UInt8]) { spareHead = head }
-
     /// Memory of the last answer, which its connection has encrypted.
-    private var spareAnswer = ByteBuffer()
+    private var spareAnswer: [UInt8] = []
 
-    /// An empty buffer with so much room.
-    func takeAnswer(capacity: Int) -> ByteBuffer {
-        var answer = ByteBuffer()
-        swap(&answer, &spareAnswer)
-        answer.clear(minimumCapacity: capacity)
+    /// An empty array with room for a head at least. One answer is made at a time.
+    func takeAnswer() -> [UInt8] {
+        var answer = spareAnswer
+        spareAnswer = []
+        answer.removeAll(keepingCapacity: true)
+        answer.reserveCapacity(Limits.headRoomBytes)
         return answer
     }
 
-    func give(back answer: ByteBuffer) { if answer.capacity <= Limits.spareAnswerBytesMax { spareAnswer = answer } }
+    func give(back answer: consuming [UInt8]) {
+        if answer.capacity > 0, answer.capacity <= Limits.spareAnswerBytesMax { spareAnswer = answer }
+    }
 
     var log: DecisionLog { shared.log }
     var aggregates: Aggregates { shared.aggregates }

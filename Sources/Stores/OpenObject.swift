@@ -38,14 +38,14 @@ package final class BodyReader {
     /// Bytes that are still to be read.
     package var remainingBytes: Int64 { end - position }
 
-    /// Appends up to `bytesMax` bytes to `buffer` if the kernel has them in memory, and tells how many; nil when it would have to
+    /// Appends up to `bytesMax` bytes to `bytes` if the kernel has them in memory, and tells how many; nil when it would have to
     /// wait for the disk. 0 only at the end. Throws `contentDamaged` when the file is shorter than its tag says.
-    package func readCached(bytesMax: Int, into buffer: inout ByteBuffer) throws(StoreError) -> Int? {
+    package func readCached(bytesMax: Int, into bytes: inout [UInt8]) throws(StoreError) -> Int? {
         let count = Int(min(Int64(bytesMax), remainingBytes))
         guard count > 0 else { return 0 }
         let read: Int?
         do throws(SystemError) {
-            read = try file.descriptor.readCached(at: position, count: count, into: &buffer)
+            read = try file.descriptor.readCached(at: position, count: count, into: &bytes)
         } catch { throw StoreError(error) }
         guard let read else { return nil }
         guard read > 0 else { throw .contentDamaged }

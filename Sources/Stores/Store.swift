@@ -16,9 +16,7 @@ package protocol Store: Sendable {
 
     /// Looks a key up, and tells what the rule and the log's entry need to know. An absent object is no failure.
     /// - Parameter round: begun after the request had come.
-    func locate(
-        _ key: ObjectKey, in round: LookupRound, on loop: any EventLoop,
-        _ found: @escaping (Result<Located, StoreError>) -> Void)
+    func locate(_ key: ObjectKey, in round: LookupRound, on loop: any EventLoop, for waiter: any ObjectWaiter)
 
     /// What is known of a located object, for an operation that reads no content.
     func describe(_ located: Located, for operation: Operation, permit: consuming Permit) throws(StoreError)
@@ -27,7 +25,7 @@ package protocol Store: Sendable {
     /// Opens a located object's content, for an operation that reads it.
     func open(
         _ located: Located, for operation: Operation, permit: consuming Permit, on loop: any EventLoop,
-        _ done: @escaping (Result<OpenObject, StoreError>) -> Void)
+        _ waiter: any ObjectWaiter)
 
     /// One page of a listing. Its permit's target is the prefix.
     func list(
@@ -63,6 +61,13 @@ package protocol Store: Sendable {
     /// Walks the whole store. Releases no object: tells keys and what is wrong with them, to operators.
     func scan(
         _ options: ScanOptions, on loop: any EventLoop, _ done: @escaping (Result<ScanSummary, StoreError>) -> Void)
+}
+
+/// Who has an object looked up and opened: told as the callbacks above are. An object, because a read makes both calls, and a closure for each
+/// would be one more to be made.
+package protocol ObjectWaiter: AnyObject {
+    func objectIsLocated(_ result: Result<Located, StoreError>)
+    func objectIsOpen(_ result: Result<OpenObject, StoreError>)
 }
 
 /// Which keys a listing asks for.

@@ -1,5 +1,6 @@
 import DecisionLog
 import Residency
+import S3
 import Testing
 
 @testable import Gateway
@@ -15,28 +16,50 @@ import Testing
             time: Timestamp(seconds: 0), gateway: .gateway(GatewayName("gw")!), request: .next(), reason: .domestic,
             operation: .getObject, data: .none, caller: .nothing, names: part, found: .nothing, crossed: [],
             isMisplaced: false, authorizations: [], policy: ""
-        ).append(to: &line)
+        ).append(to: &line, timeText: Timestamp(seconds: 0).rfc3339Bytes)
         return String(decoding: line, as: UTF8.self)
+    }
+
+    private struct Number: RecentKey {
+        let number: Int
+        var slotHash: UInt64 { UInt64(number) }
     }
 
     /// One slot: every key meets the one before it there.
     @Test(arguments: [1, 8]) func nobodyGetsThePartOfAnotherKey(slots: Int) {
-        var recent = RecentParts<Int, EntryPart>(count: slots)
+        var recent = RecentParts<Number, EntryPart>(count: slots)
         for number in [1, 2, 1, 3, 3, 2] + Array(0..<100) {
-            let part = recent.part(for: number) { Self.part(number) }
-            #expect(Self.line(part).contains(#""store":"mail-\#(number)""#))
+            let key = Number(number: number)
+            if let part = recent.part(for: key) {
+                #expect(Self.line(part).contains(#""store":"mail-\#(number)""#))
+            }
+            recent.keep(Self.part(number), for: key)
         }
     }
 
-    @Test func aPartIsMadeOnceWhileNobodyTakesItsSlot() {
-        var recent = RecentParts<Int, EntryPart>(count: 4)
-        var made = 0
-        for _ in 0..<10 {
-            _ = recent.part(for: 7) {
-                made += 1
-                return Self.part(7)
+    @Test func aPartIsKeptWhileNobodyTakesItsSlot() {
+        var recent = RecentParts<Number, EntryPart>(count: 4)
+        let seven = Number(number: 7)
+        #expect(recent.part(for: seven).map(Self.line) == nil)
+        recent.keep(Self.part(7), for: seven)
+        recent.keep(Self.part(8), for: Number(number: 8))
+        #expect(recent.part(for: seven).map(Self.line)?.contains(#""store":"mail-7""#) == true)
+        recent.keep(Self.part(11), for: Number(number: 11))
+        #expect(recent.part(for: seven).map(Self.line) == nil)
+    }
+
+    /// What makes a slot: all bytes of a key, and the same for the same bytes wherever they lie.
+    @Test func keysOfDifferentBytesHaveDifferentHashes() throws {
+        var hashes: Set<UInt64> = []
+        for length in 1...40 {
+            for place in 0..<length {
+                var bytes = [UInt8](repeating: 0x61, count: length)
+                bytes[place] = 0x62
+                let key = try #require(ObjectKey(utf8: bytes))
+                #expect(key.slotHash == ObjectKey(utf8: Array(bytes))?.slotHash)
+                hashes.insert(key.slotHash)
             }
         }
-        #expect(made == 1)
+        #expect(hashes.count == 40 * 41 / 2)
     }
 }

@@ -178,8 +178,24 @@ final class TestStore: Sendable {
         }
     }
 
+    final class Waiter: ObjectWaiter {
+        private let located: (Result<Located, StoreError>) -> Void
+        private let open: (Result<OpenObject, StoreError>) -> Void
+
+        init(
+            located: @escaping (Result<Located, StoreError>) -> Void = { _ in },
+            open: @escaping (Result<OpenObject, StoreError>) -> Void = { _ in }
+        ) {
+            self.located = located
+            self.open = open
+        }
+
+        func objectIsLocated(_ result: Result<Located, StoreError>) { located(result) }
+        func objectIsOpen(_ result: Result<OpenObject, StoreError>) { open(result) }
+    }
+
     func locate(_ key: ObjectKey, in round: LookupRound = LookupRound()) throws -> Located {
-        try wait { [self] loop, done in store.locate(key, in: round, on: loop, done) }
+        try wait { [self] loop, done in store.locate(key, in: round, on: loop, for: Waiter(located: done)) }
     }
 
     func describe(_ key: ObjectKey, withholdsEntityTag: Bool = false) throws -> ObjectFacts {
@@ -192,8 +208,8 @@ final class TestStore: Sendable {
     func open(_ located: Located) throws -> OpenObject {
         try wait { [self] loop, done in
             store.open(
-                located, for: .getObject, permit: permit(.getObject, located.key.utf8, located.identity), on: loop, done
-            )
+                located, for: .getObject, permit: permit(.getObject, located.key.utf8, located.identity), on: loop,
+                Waiter(open: done))
         }
     }
 

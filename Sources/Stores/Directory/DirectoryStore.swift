@@ -70,21 +70,20 @@ package struct DirectoryStore: Store {
 
 extension DirectoryStore {
     package func locate(
-        _ key: ObjectKey, in round: LookupRound, on loop: any EventLoop,
-        _ found: @escaping (Result<Located, StoreError>) -> Void
+        _ key: ObjectKey, in round: LookupRound, on loop: any EventLoop, for waiter: any ObjectWaiter
     ) {
         do throws(StoreError) {
             if let located = try locateCached(key, in: round) {
                 resting.sweepLater(on: loop)
-                return found(.success(located))
+                return waiter.objectIsLocated(.success(located))
             }
-        } catch { return found(.failure(error)) }
+        } catch { return waiter.objectIsLocated(.failure(error)) }
         root.jobs.run(on: loop) { [self] () throws(StoreError) in
             // Many may have been let in before the first of them was opened.
             do throws(SystemError) { try StoreDescriptors.requireRoom() } catch { throw StoreError(error) }
             return try locate(key)
         } _: {
-            found($0)
+            waiter.objectIsLocated($0)
         }
     }
 
@@ -97,7 +96,7 @@ extension DirectoryStore {
 
     package func open(
         _ located: Located, for operation: Operation, permit: consuming Permit, on loop: any EventLoop,
-        _ done: @escaping (Result<OpenObject, StoreError>) -> Void
+        _ waiter: any ObjectWaiter
     ) {
         let object: OpenObject
         let file: ObjectFile
@@ -106,14 +105,16 @@ extension DirectoryStore {
             file = try located.soundFile()
             object = OpenObject(
                 file, facts: try file.facts(withholdsEntityTag: release.withholdsEntityTag), jobs: root.jobs)
-        } catch { return done(.failure(error)) }
-        guard verifiesContent, let digest = file.sealed?.tag.contentDigest else { return done(.success(object)) }
+        } catch { return waiter.objectIsOpen(.failure(error)) }
+        guard verifiesContent, let digest = file.sealed?.tag.contentDigest else {
+            return waiter.objectIsOpen(.success(object))
+        }
         root.jobs.run(on: loop) { () throws(StoreError) -> OpenObject in
             let actual = try ContentDigests.of(file.descriptor, size: file.status.size)
             guard actual.sha256 == digest else { throw .contentDamaged }
             return object
         } _: {
-            done($0)
+            waiter.objectIsOpen($0)
         }
     }
 

@@ -189,11 +189,7 @@ final class RestingObjects: Sendable {
         return folder
     }
 
-    private func slot(of key: ObjectKey) -> Int {
-        var hasher = Hasher()
-        hasher.combine(key)
-        return hasher.finalize() & mask
-    }
+    private func slot(of key: ObjectKey) -> Int { Int(truncatingIfNeeded: key.slotHash) & mask }
 
     // MARK: - Letting go
 

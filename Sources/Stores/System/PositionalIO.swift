@@ -3,10 +3,17 @@ internal import Glibc
 internal import NIOCore
 
 extension FileDescriptor {
-    /// Appends up to `count` bytes at `offset` to `buffer`, without waiting for the disk: nil when it would have to. 0 is the
+    /// Appends up to `count` bytes at `offset` to `bytes`, without waiting for the disk: nil when it would have to. 0 is the
     /// end of the file.
-    func readCached(at offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int? {
-        let result = read(at: offset, count: count, into: &buffer, cachedOnly: true)
+    func readCached(at offset: Int64, count: Int, into bytes: inout [UInt8]) throws(SystemError) -> Int? {
+        let number = number
+        var result = 0
+        bytes.append(addingCapacity: count) { space in
+            unsafe space.withUnsafeMutableBufferPointer { space, taken in
+                result = unsafe clinux_read(number, space.baseAddress, count, offset, 1)
+                taken = max(result, 0)
+            }
+        }
         if result >= 0 { return result }
         // Some file systems cannot say whether they would wait.
         if result == -Int(EAGAIN) || result == -Int(EOPNOTSUPP) || result == -Int(EINTR) { return nil }
@@ -17,7 +24,7 @@ extension FileDescriptor {
     func read(at offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(SystemError) -> Int {
         var done = 0
         while done < count {
-            let result = read(at: offset + Int64(done), count: count - done, into: &buffer, cachedOnly: false)
+            let result = readOnce(at: offset + Int64(done), count: count - done, into: &buffer)
             if result == 0 { break }
             if result < 0 {
                 if result == -Int(EINTR) { continue }
@@ -50,12 +57,12 @@ extension FileDescriptor {
     /// Tells the kernel to begin writing a range to disk, so that the fsync at the end has less to do. A hint.
     func startWriting(at offset: Int64, count: Int64) { _ = clinux_start_writing(number, offset, count) }
 
-    private func read(at offset: Int64, count: Int, into buffer: inout ByteBuffer, cachedOnly: Bool) -> Int {
+    private func readOnce(at offset: Int64, count: Int, into buffer: inout ByteBuffer) -> Int {
         let number = number
         var result = 0
         unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { bytes in
             let wanted = min(count, bytes.count)
-            result = unsafe clinux_read(number, bytes.baseAddress, wanted, offset, cachedOnly ? 1 : 0)
+            result = unsafe clinux_read(number, bytes.baseAddress, wanted, offset, 0)
             return max(result, 0)
         }
         return result
