@@ -221,7 +221,8 @@ extension Exchange {
             worker.reportBusy(error)
             fail(.slowDown)
         case .closing: fail(.serviceUnavailable)
-        case .permit, .untagged, .tagInvalid, .contentDamaged, .sealKeyMissing, .obstructed, .outOfTurn, .system:
+        case .permit, .untagged, .tagInvalid, .misplaced, .notRecorded, .contentDamaged, .sealKeyMissing, .obstructed,
+            .outOfTurn, .system:
             worker.report("\(id.text): \(error)")
             fail(.internalError)
         }

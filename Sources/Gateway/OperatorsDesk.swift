@@ -88,7 +88,7 @@ final class OperatorsDesk: Sendable {
 
     // MARK: - Tags
 
-    /// `{"store","key","reason"}`: seals an object again, after the event is on disk.
+    /// `{"store","key","reason"}`: seals an object again, after the event is on disk that tells what was before and what is sealed.
     private func reseal(
         _ body: [UInt8], _ principal: Principal?, on loop: any EventLoop,
         _ done: @escaping @Sendable (WholeAnswer) -> Void
@@ -101,27 +101,33 @@ final class OperatorsDesk: Sendable {
                 .text(400, "expected {\"store\",\"key\",\"reason\"} with a configured store, a key and a reason\n"))
         }
         let (log, name) = (gateway.log, gateway.currentService.name)
-        let event = EventEntry(
-            gateway: name, name: "reseal",
-            members: [
-                ("store", .text(store.policy.bucket.text)),
-                ("object", .text(store.pseudonyms.pseudonym("object", bucket: store.policy.bucket.text, key.utf8))),
-                ("principal", principal.map { .text($0.settings.name.text) } ?? .null),
-                ("reason", .text(reason)),
-            ])
-        gateway.recordDurably(event, on: loop) { isDurable in
-            guard isDurable else { return done(.text(503, "the event could not be recorded; nothing was resealed\n")) }
-            store.store.reseal(key, at: log.now(), on: loop) { result in
-                switch result {
-                case .success(let outcome):
-                    done(
-                        .text(
-                            200,
-                            "resealed: \(outcome.residency.place.datacenter), \(outcome.residency.place.jurisdiction), received \(Timestamp(seconds: outcome.residency.receivedSeconds).rfc3339)\n"
-                        ))
-                case .failure(.absent): done(.text(404, "no such object\n"))
-                case .failure(let error): done(.text(500, "\(error)\n"))
-                }
+        let who: [(name: StaticString, value: EventEntry.Value)] = [
+            ("store", .text(store.policy.bucket.text)),
+            ("object", .text(store.pseudonyms.pseudonym("object", bucket: store.policy.bucket.text, key.utf8))),
+            ("principal", principal.map { .text($0.settings.name.text) } ?? .null),
+            ("reason", .text(reason)),
+        ]
+        let records: @Sendable (Reseal) -> Bool = { reseal in
+            let event = EventEntry(gateway: name, name: "reseal", members: who + reseal.members)
+            do throws(LogError) { try log.recordDurably(event) } catch { return false }
+            return true
+        }
+        store.store.reseal(key, at: log.now(), on: loop, records) { result in
+            switch result {
+            case .success(let reseal):
+                let facts = reseal.residency
+                let words =
+                    "\(reseal.isRenewal ? "renewed" : "resealed"): \(facts.place.datacenter), \(facts.place.jurisdiction), "
+                    + "received \(Timestamp(seconds: facts.receivedSeconds).rfc3339)\n"
+                done(.text(200, words))
+            case .failure(.absent): done(.text(404, "no such object\n"))
+            case .failure(.misplaced(let place)):
+                let words =
+                    "misplaced: its tag is sound, and of \(place.datacenter), \(place.jurisdiction); a reseal would take it from there. "
+                    + "Move it back with its attributes, or have the legal desk of \(place.jurisdiction) grant its relocation\n"
+                done(.text(409, words))
+            case .failure(.notRecorded): done(.text(503, "the event could not be recorded; nothing was resealed\n"))
+            case .failure(let error): done(.text(500, "\(error)\n"))
             }
         }
     }
@@ -181,6 +187,19 @@ final class OperatorsDesk: Sendable {
 
     private func store(_ request: JSONObject) -> ServedStore? {
         request["store"]?.string.flatMap { BucketName($0) }.flatMap { gateway.currentService.store($0) }
+    }
+}
+
+extension Reseal {
+    /// What the event tells of it: the tag before, what was wrong with that, and what is sealed.
+    fileprivate var members: [(name: StaticString, value: EventEntry.Value)] {
+        let state: EventEntry.Value = if case .untagged = before { .text("missing") } else { .null }
+        return [
+            ("before", textBefore.map { .text($0) } ?? .null), ("problem", problem.map { .text($0.rawValue) } ?? state),
+            ("datacenter", .text(residency.place.datacenter.text)),
+            ("jurisdiction", .text("\(residency.place.jurisdiction)")),
+            ("received", .number(residency.receivedSeconds)),
+        ]
     }
 }
 

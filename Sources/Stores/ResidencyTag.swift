@@ -25,6 +25,26 @@ package struct ResidencyTag: Hashable, Sendable {
         _ text: borrowing Span<UInt8>, rest: borrowing Span<UInt8>, binding: borrowing Span<UInt8>,
         keyring: SealKeyring
     ) throws(TagProblem) -> ResidencyTag {
+        let (fields, key) = try verified(text, binding: binding, keyring: keyring)
+        guard SHA256Digest(base64URL: text.extracting(fields.rest)) == SHA256Digest(hashing: copy rest) else {
+            throw .rest
+        }
+        return try tag(text, fields, key)
+    }
+
+    /// Parses the text and verifies its seal over `binding`, whatever became of all else that it says of the object: for a reseal,
+    /// which believes nothing that is not sealed.
+    package static func verifySeal(
+        _ text: borrowing Span<UInt8>, binding: borrowing Span<UInt8>, keyring: SealKeyring
+    ) throws(TagProblem) -> ResidencyTag {
+        let (fields, key) = try verified(text, binding: binding, keyring: keyring)
+        return try tag(text, fields, key)
+    }
+
+    /// The fields of a text whose seal verifies, and the key that does.
+    private static func verified(
+        _ text: borrowing Span<UInt8>, binding: borrowing Span<UInt8>, keyring: SealKeyring
+    ) throws(TagProblem) -> (TagFields, SealKeyring.Entry) {
         let fields = try TagFields(text)
         guard
             let key = keyring.verifying(
@@ -39,16 +59,19 @@ package struct ResidencyTag: Hashable, Sendable {
         else {
             throw .seal
         }
-        guard SHA256Digest(base64URL: text.extracting(fields.rest)) == SHA256Digest(hashing: copy rest) else {
-            throw .rest
-        }
+        return (fields, key)
+    }
+
+    private static func tag(
+        _ text: borrowing Span<UInt8>, _ fields: TagFields, _ key: SealKeyring.Entry
+    ) throws(TagProblem) -> ResidencyTag {
         let (keyID, place) =
             isEqual(text.extracting(fields.jurisdiction), key.jurisdiction.span)
             ? (try fields.keyName(text), key.place) : try fields.names(text)
         return try fields.tag(text, keyID: keyID, place: place)
     }
 
-    /// Parses the text and verifies nothing: for an operator's eyes, and for what a reseal keeps.
+    /// Parses the text and verifies nothing: for an operator's eyes.
     package static func parseUnverified(_ text: borrowing Span<UInt8>) throws(TagProblem) -> ResidencyTag {
         let fields = try TagFields(text)
         let (keyID, place) = try fields.names(text)

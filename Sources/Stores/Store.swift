@@ -50,10 +50,12 @@ package protocol Store: Sendable {
         _ located: Located, at time: Timestamp, on loop: any EventLoop,
         _ done: @escaping (Result<Located, StoreError>) -> Void)
 
-    /// Seals an object again whatever its tag says; the event is durable before the call.
+    /// Seals an object that has no tag, or one that does not verify, with the store's datacenter; renews a sound tag of that datacenter, which
+    /// goes on to say what it says. A seal that verifies and names another place stands: `misplaced`.
+    /// - Parameter records: called before the seal, on a thread of the pool; true once the event is durable, else `notRecorded`.
     func reseal(
-        _ key: ObjectKey, at time: Timestamp, on loop: any EventLoop,
-        _ done: @escaping (Result<ResealOutcome, StoreError>) -> Void)
+        _ key: ObjectKey, at time: Timestamp, on loop: any EventLoop, _ records: @escaping @Sendable (Reseal) -> Bool,
+        _ done: @escaping (Result<Reseal, StoreError>) -> Void)
 
     /// Is it there, and how full is it? May wait for a disk or a network: not for an event loop.
     func condition() -> StoreCondition
@@ -175,14 +177,19 @@ package struct PutOutcome: Hashable, Sendable {
     package let replaced: Bool
 }
 
-/// What a reseal did.
-package struct ResealOutcome: Hashable, Sendable {
-    /// What the tag says now.
+/// What a reseal does.
+package struct Reseal: Hashable, Sendable {
+    /// What the tag says from now on.
     package let residency: ResidencyFacts
     /// The state before.
     package let before: ObjectState
-    /// The tag's text before, for the event; nil where there was none or it is no text.
+    /// What was wrong with the tag; nil where nothing was, or there was none.
+    package let problem: TagProblem?
+    /// The tag's text before, whether or not it verifies; nil where there was none or it is no text.
     package let textBefore: String?
+
+    /// The tag was sound: only its key is another.
+    package var isRenewal: Bool { if case .tagged = before { true } else { false } }
 }
 
 /// How a store is to be scanned.

@@ -12,6 +12,10 @@ package enum StoreError: Error, Hashable, Sendable {
     case untagged
     /// The object's tag refuses it to everyone.
     case tagInvalid(TagProblem)
+    /// The object's tag is sound and of another place: no reseal takes it away.
+    case misplaced(Place)
+    /// The event that must come first could not be made durable; nothing was changed.
+    case notRecorded
     /// The object's bytes are not those that its tag was sealed over, or are fewer.
     case contentDamaged
     /// `If-None-Match: *`, or a write that may only create, met an object.
@@ -61,6 +65,8 @@ extension StoreError: CustomStringConvertible {
         case .absent: "no such object"
         case .untagged: "the object has no residency tag"
         case .tagInvalid(let problem): "the residency tag is invalid: \(problem)"
+        case .misplaced(let place): "the object's tag is sound, and of \(place.datacenter), \(place.jurisdiction)"
+        case .notRecorded: "the event could not be recorded; nothing was changed"
         case .contentDamaged: "the object's bytes are not those that its tag was sealed over"
         case .exists: "the object exists already"
         case .preconditionFailed: "the object has another entity tag"

@@ -45,9 +45,11 @@ struct OperatorsOptions: ParsableArguments {
 /// `bailiwick tags reseal`.
 struct TagsReseal: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "reseal", abstract: "Seals an object again with its store's datacenter, whatever its tag says.",
+        commandName: "reseal", abstract: "Seals an object again with its store's datacenter.",
         discussion: """
-            For an object whose tag does not verify or is missing, once it is known where it belongs. The reason goes to the log first.
+            For an object whose tag does not verify or is missing, once it is known where it belongs. The reason goes to the log first, with
+            the tag as it was. When the object was received is kept where the seal vouches for it; else it is now. A sound tag of this
+            datacenter is renewed; one of another datacenter is that one's, and the object is left as it is.
 
             EXAMPLE
               bailiwick tags reseal mail-dub1 alice/INBOX/1.eml --reason 'restored from tape 7' --operators https://127.0.0.1:8444 \\

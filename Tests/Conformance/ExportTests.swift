@@ -81,7 +81,9 @@ import Testing
             "reseal",
             [
                 ("store", .text("mail-dub1")), ("object", .text("k:abc")), ("principal", .text("operator")),
-                ("reason", .text("-1")),
+                ("reason", .text("-1")), ("before", .null), ("problem", .text("missing")),
+                ("datacenter", .text("dub1")),
+                ("jurisdiction", .text("IE")), ("received", .number(1_800_000_000)),
             ]
         ),
         ("renewal", [("store", .text("mail-dub1")), ("principal", .text("operator"))]),

@@ -258,8 +258,10 @@ final class TestStore: Sendable {
     }
 
     @discardableResult
-    func reseal(_ key: ObjectKey) throws -> ResealOutcome {
-        try wait { [self] loop, done in store.reseal(key, at: now, on: loop, done) }
+    func reseal(
+        _ key: ObjectKey, at time: Timestamp = now, records: @escaping @Sendable (Reseal) -> Bool = { _ in true }
+    ) throws -> Reseal {
+        try wait { [self] loop, done in store.reseal(key, at: time, on: loop, records, done) }
     }
 
     /// What a scan found, in the order in which it did.

@@ -211,8 +211,8 @@ import Testing
     /// What an operator sealed since the scan read the tag is not sealed again as it was.
     @Test func aRenewalGivesWayToWhoSealsMeanwhile() throws {
         let store = try TestStore(keyring: keyring(dublin: ["old"]))
-        try store.put(key("a"), bytes("a"), residency: virginian)
-        let rotated = TestStore(store, keyring: keyring(dublin: ["new", "old"], virginia: true))
+        try store.put(key("a"), bytes("a"))
+        let rotated = TestStore(store, keyring: keyring(dublin: ["new", "old"]))
         let read = try #require(try store.store.findFile(key("a")))
         _ = try rotated.reseal(key("a"))
         let resealed = try rotated.attribute(key("a"))
@@ -261,13 +261,46 @@ import Testing
         #expect(outcome.before == .tagInvalid && outcome.residency.place == dublin)
         #expect(try #require(outcome.textBefore).hasPrefix("v1;old;dub1;IE;"))
         #expect(try store.get(key("c")) == bytes("same"))
-        // Bytes changed behind the tag are found by content scans, and a reseal takes them as they are.
+        // Bytes changed behind the tag are found by content scans; a sound tag goes on to speak of what it was sealed over.
         try overwrite(store.file(key("c")), bytes("SAME"))
         #expect(try store.scan().findings == [ScanFinding(name: bytes("b"), problem: .tagInvalid(.rest))])
         #expect(try store.scan(readsContent: true).findings.last?.problem == .contentDamaged)
         try store.reseal(key("c"))
-        #expect(try store.scan(readsContent: true).summary.problems == 1)
-        #expect(try store.describe(key("c")).etag == (try store.put(key("d"), bytes("SAME")).etag))
+        #expect(try store.scan(readsContent: true).findings.last?.problem == .contentDamaged)
+    }
+
+    /// What a tag says counts for a reseal as far as its seal vouches for it: an edit must not become true by the act that repairs it.
+    @Test func aResealBelievesOnlyWhatIsSealed() throws {
+        let store = try TestStore()
+        let first = ResidencyFacts(place: dublin, receivedSeconds: 1_600_000_000)
+        try store.put(key("k"), bytes("mail"), residency: first)
+        let sound = try #require(try store.attribute(key("k")))
+        let later = now.adding(seconds: 100)
+
+        // The seal does not verify: now is when it was received.
+        let edited = bytes(
+            String(decoding: sound, as: UTF8.self).replacingOccurrences(of: ";1600000000;", with: ";1500000000;"))
+        try store.setAttribute(edited, key("k"))
+        let repaired = try store.reseal(key("k"), at: later)
+        #expect(repaired.residency == ResidencyFacts(place: dublin, receivedSeconds: later.seconds))
+        #expect(repaired.before == .tagInvalid && repaired.problem == .seal && !repaired.isRenewal)
+        #expect(try #require(repaired.textBefore).contains(";1500000000;"))
+        #expect(try store.locate(key("k")).state == .tagged(repaired.residency))
+
+        // The seal verifies, what it binds does not: what it says stays.
+        try store.setAttribute(sound + [0], key("k"))
+        #expect(try store.locate(key("k")).tagProblem == .rest)
+        #expect(try store.reseal(key("k"), at: later).residency == first)
+        #expect(try store.locate(key("k")).state == .tagged(first))
+
+        // Sound: a renewal, which changes nothing but the key.
+        let renewed = try store.reseal(key("k"), at: later)
+        #expect(renewed.isRenewal && renewed.residency == first && renewed.problem == nil)
+
+        // Without the event nothing is sealed.
+        try store.setAttribute(edited, key("k"))
+        #expect(throws: StoreError.notRecorded) { try store.reseal(key("k")) { _ in false } }
+        #expect(try store.attribute(key("k")) == edited)
     }
 
     /// An object moved between buckets keeps its owner: its tag is sound wherever that datacenter's key is held.
@@ -286,11 +319,15 @@ import Testing
         let without = TestStore(
             american, place: virginia, keyring: SealKeyring([(virginia, [sealKey("us", virginianKeyBytes)])]))
         #expect(try without.locate(key("k")).tagProblem == .unknownKey)
-        let outcome = try american.reseal(key("k"))
-        #expect(outcome.before == .tagged(irishFacts))
-        #expect(outcome.residency == ResidencyFacts(place: virginia, receivedSeconds: 1_600_000_000), "copies keep it")
-        #expect(try american.scan(readsContent: true).findings == [])
-        #expect(try without.get(key("k")) == bytes("mail"))
+        // What Dublin's key sealed is Dublin's: no operator elsewhere takes it away, whatever else became of the object.
+        #expect(throws: StoreError.misplaced(dublin)) { try american.reseal(key("k")) }
+        try american.setAttribute(value + [0], key("k"))
+        #expect(try american.locate(key("k")).tagProblem == .rest)
+        #expect(throws: StoreError.misplaced(dublin)) { try american.reseal(key("k")) }
+        #expect(try american.attribute(key("k")) == value + [0])
+        // Whose key is not here cannot be told from an edit.
+        let outcome = try without.reseal(key("k"))
+        #expect(outcome.problem == .unknownKey && outcome.residency.place == virginia)
         #expect(throws: StoreError.absent) { try american.reseal(key("nothing")) }
     }
 
@@ -357,9 +394,12 @@ import Testing
         let store = try TestStore()
         let metadata = ObjectMetadata(userMetadata: [.init(name: [97], value: [UInt8](repeating: 98, count: 9000))])
         try store.put(key("k"), bytes("content"), metadata: metadata)
-        for _ in 0..<3 { try store.reseal(key("k")) }
+        for ids in [["new", "old"], ["old", "new"], ["new", "old"]] {
+            try TestStore(store, keyring: keyring(dublin: ids)).reseal(key("k"))
+        }
         #expect(try store.internalNames("side").count == 1)
-        #expect(try store.describe(key("k")).userMetadata == metadata.userMetadata)
+        let facts = try TestStore(store, keyring: keyring(dublin: ["new"])).describe(key("k"))
+        #expect(facts.userMetadata == metadata.userMetadata)
     }
 
     // MARK: - Untagged objects

@@ -19,15 +19,24 @@ extension DirectoryStore {
     }
 
     package func reseal(
-        _ key: ObjectKey, at time: Timestamp, on loop: any EventLoop,
-        _ done: @escaping (Result<ResealOutcome, StoreError>) -> Void
+        _ key: ObjectKey, at time: Timestamp, on loop: any EventLoop, _ records: @escaping @Sendable (Reseal) -> Bool,
+        _ done: @escaping (Result<Reseal, StoreError>) -> Void
     ) {
-        root.jobs.run(on: loop) { () throws(StoreError) -> ResealOutcome in
+        root.jobs.run(on: loop) { () throws(StoreError) -> Reseal in
             let located = try locate(key)
             guard let file = located.file else { throw .absent }
-            let sealed = try seal(file, of: key, at: time, .either)
-            guard let residency = sealed.sealed?.tag.residency else { throw .tagInvalid(.seal) }
-            return ResealOutcome(residency: residency, before: located.state, textBefore: file.tagText)
+            let known = file.sealedText(of: key, keyring)
+            if let known, known.residency.place != place { throw .misplaced(known.residency.place) }
+            let residency = known?.residency ?? ResidencyFacts(place: place, receivedSeconds: time.seconds)
+            let reseal = Reseal(
+                residency: residency, before: located.state, problem: located.tagProblem, textBefore: file.tagText)
+            guard records(reseal) else { throw .notRecorded }
+            if reseal.isRenewal {
+                _ = try renew(file, of: key)
+            } else {
+                _ = try seal(file, of: key, residency, at: time, .either)
+            }
+            return reseal
         } _: {
             done($0)
         }
@@ -37,7 +46,8 @@ extension DirectoryStore {
     fileprivate func adopted(_ file: ObjectFile, of key: ObjectKey, at time: Timestamp) throws(StoreError) -> ObjectFile
     {
         do throws(StoreError) {
-            return try seal(file, of: key, at: time, .creating)
+            let residency = ResidencyFacts(place: place, receivedSeconds: file.status.modified.seconds)
+            return try seal(file, of: key, residency, at: time, .creating)
         } catch {
             guard case .system(call: "fsetxattr", code: EEXIST) = error else { throw error }
             do throws(SystemError) {
@@ -49,21 +59,19 @@ extension DirectoryStore {
         }
     }
 
-    /// Seals a file with the store's datacenter. What its attribute said of the object is kept as far as it can be read; when it was
-    /// received, from the tag before, else when the file was last changed.
+    /// Seals a file over the content that it has now. What its attribute said beside the tag is kept as far as it can be read.
     private func seal(
-        _ file: ObjectFile, of key: ObjectKey, at time: Timestamp, _ setting: ExtendedAttribute.Setting
+        _ file: ObjectFile, of key: ObjectKey, _ residency: ResidencyFacts, at time: Timestamp,
+        _ setting: ExtendedAttribute.Setting
     ) throws(StoreError) -> ObjectFile {
         let content = try ContentDigests.of(file.descriptor, size: file.status.size)
         var rest = try restBefore(file) ?? StoredRest(etag: Hex.encode(content.md5))
         if rest.partSizes.isEmpty { rest.etag = Hex.encode(content.md5) }
         rest.checksums = []
         rest.sideFile = nil
-        let before = file.tagText.flatMap { try? ResidencyTag.parseUnverified(Array($0.utf8).span) }
-        let received = before?.residency.receivedSeconds ?? file.status.modified.seconds
         let sealed = try SealedObject.seal(
-            rest, residency: ResidencyFacts(place: place, receivedSeconds: received), taggedSeconds: time.seconds,
-            size: file.status.size, contentDigest: content.sha256, binding: key.utf8, keyring: keyring)
+            rest, residency: residency, taggedSeconds: time.seconds, size: file.status.size,
+            contentDigest: content.sha256, binding: key.utf8, keyring: keyring)
         return try attach(sealed.attribute, sealed.sideFile, to: file, of: key, setting)
     }
 
@@ -265,7 +273,8 @@ private struct Scan {
             case .absent: break
             case .closing: summary.isComplete = false
             case .permit, .untagged, .tagInvalid, .exists, .preconditionFailed, .sizeMismatch, .md5Mismatch,
-                .sha256Mismatch, .metadataTooLarge, .sealKeyMissing, .obstructed, .contended, .full, .busy, .outOfTurn:
+                .sha256Mismatch, .metadataTooLarge, .sealKeyMissing, .obstructed, .contended, .full, .busy, .outOfTurn,
+                .misplaced, .notRecorded:
                 throw error
             }
         }
@@ -282,6 +291,14 @@ extension ObjectFile {
     var tagText: String? {
         guard let attribute, let count = PackedAttribute.textCount(attribute.span) else { return nil }
         return String(validating: attribute[..<count], as: UTF8.self)
+    }
+
+    /// What the tag says, where its seal verifies; all that it says of the object need not hold.
+    fileprivate func sealedText(of key: ObjectKey, _ keyring: SealKeyring) -> ResidencyTag? {
+        if let sealed { return sealed.tag }
+        guard let attribute, let count = PackedAttribute.textCount(attribute.span) else { return nil }
+        return try? ResidencyTag.verifySeal(
+            Array(attribute[..<count]).span, binding: key.utf8.span, keyring: keyring)
     }
 
     /// What the attribute says beside the tag, whether or not that verifies.

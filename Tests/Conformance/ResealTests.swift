@@ -1,0 +1,70 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `bailiwick tags reseal`, through the running daemon.
+@Suite final class ResealTests {
+    let world: World
+
+    init() throws {
+        world = try World()
+        try world.start("dub1-gw1")
+    }
+
+    private func reseal(_ key: String, reason: String = "test", by who: String = "dub1-operator") throws
+        -> CommandResult
+    {
+        try run([
+            "\(products)/bailiwick", "tags", "reseal", "mail-dub1", key, "--reason", reason, "--operators",
+            "https://127.0.0.1:\(world.dublin + 1)", "--certificate", world.folder("pki/\(who).crt"), "--key",
+            world.folder("pki/\(who).key"), "--authorities", world.folder("pki/servers-ca.crt"),
+        ])
+    }
+
+    /// The last event of that name, once the daemon has stopped and all is in the log.
+    private func event(_ name: String) throws -> [String: Any] {
+        _ = world.daemon("dub1-gw1")?.stop()
+        let events = try world.bailiwick("log", "query", world.folder("log/dub1"), "--kind", "event", "--json").text
+        let line = try #require(events.split(separator: "\n").last { $0.contains("\"event\":\"\(name)\"") })
+        return try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    }
+
+    private func putTag(_ path: String, replacing old: String, with new: String) throws {
+        let script =
+            "import os,re,sys; v=os.getxattr(sys.argv[1],'user.bailiwick'); w=re.sub(sys.argv[2].encode(),sys.argv[3].encode(),v,count=1); "
+            + "assert v!=w; os.setxattr(sys.argv[1],'user.bailiwick',w)"
+        let result = try run(["python3", "-c", script, world.folder(path), old, new])
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
+    /// An edit is not sealed as true, and the log says what was edited.
+    @Test func theEventTellsWhatWasAndWhatIs() throws {
+        _ = try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/1", body: Data("mail".utf8))
+        try putTag("store/dub1/alice/1", replacing: "(;IE;[0-9]+);[0-9]+;", with: "\\1;1577836800;")
+        #expect(try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/1").reason == "tag-invalid")
+        let resealed = try reseal("alice/1", reason: "edited")
+        #expect(resealed.status == 0 && resealed.text.hasPrefix("resealed: dub1, IE, received 20"), "\(resealed)")
+        #expect(try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/1").text == "mail")
+        let told = try event("reseal")
+        #expect((told["before"] as? String)?.contains(";IE;") == true && "\(told)".contains(";1577836800;"))
+        #expect(told["problem"] as? String == "seal" && told["reason"] as? String == "edited")
+        #expect(told["datacenter"] as? String == "dub1" && told["jurisdiction"] as? String == "IE")
+        #expect(try #require(told["received"] as? Int) > 1_577_836_800)
+    }
+
+    /// A sound tag of another jurisdiction is not an operator's to take.
+    @Test func aMisplacedObjectStaysItsOwners() throws {
+        try world.start("iad1-gw1")
+        _ = try world.curl(
+            "iad1-mailserver", from: "127.0.20.5", "/mail-iad1/alice/us", at: world.virginia, body: Data("mail".utf8))
+        _ = try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/1", body: Data("x".utf8))
+        let copied = try run([
+            "cp", "--preserve=xattr", world.folder("store/iad1/alice/us"), world.folder("store/dub1/alice/us"),
+        ])
+        #expect(copied.status == 0, "\(copied.errors)")
+        let refused = try reseal("alice/us", reason: "convenience")
+        #expect(refused.status == 1 && refused.text.contains("of iad1, US"), "\(refused)")
+        let answer = try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/us")
+        #expect(answer.reason == "authorization-required" && answer.text.contains("<Jurisdiction>US<"))
+    }
+}
