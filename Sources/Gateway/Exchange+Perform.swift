@@ -44,7 +44,7 @@ extension Exchange {
     /// An untagged object is sealed before it is read; the event is recorded before the seal.
     private func adopt(_ located: Located, _ request: S3Request, permit: consuming Permit) {
         // The permit was for the untagged object; after the adoption the request is decided on again, tag and all.
-        guard let store, let time = question?.time else { return fail(.internalError) }
+        guard let store else { return fail(.internalError) }
         _ = consume permit
         let event = EventEntry(
             gateway: service.name, name: "adoption",
@@ -58,7 +58,7 @@ extension Exchange {
         worker.recordDurably(event) { [self] isDurable in
             guard !isOver else { return }
             guard isDurable else { return answer(refusing: .logUnavailable) }
-            store.store.adopt(located, at: time, on: worker.loop) { [self] result in
+            store.store.adopt(located, at: worker.log.now(), on: worker.loop) { [self] result in
                 guard !isOver else { return }
                 switch result {
                 case .success(let adopted):

@@ -44,7 +44,7 @@ package protocol Store: Sendable {
         _ key: ObjectKey, located: Located?, for operation: Operation, permit: consuming Permit, on loop: any EventLoop,
         _ done: @escaping (Result<Bool, StoreError>) -> Void)
 
-    /// Seals an untagged object with the store's datacenter; the adoption event is durable before the call. Gives the same
+    /// Seals an untagged object with the store's datacenter, received at `time`; the adoption event is durable before the call. Gives the same
     /// located object with its new tag, still under the same identity.
     func adopt(
         _ located: Located, at time: Timestamp, on loop: any EventLoop,

@@ -420,14 +420,15 @@ import Testing
         #expect(try store.get(key("a/k")) == bytes("new"))
     }
 
+    /// It is received when it is sealed: the file's own time is whoever laid it there's to choose.
     @Test func untaggedIsAdopted() throws {
         let store = try TestStore()
         try store.plant(key("a/k"), bytes("mail"))
-        let received = Date(timeIntervalSince1970: 1_500_000_000)
-        try FileManager.default.setAttributes([.modificationDate: received], ofItemAtPath: store.file(key("a/k")))
+        let chosen = Date(timeIntervalSince1970: 1_500_000_000)
+        try FileManager.default.setAttributes([.modificationDate: chosen], ofItemAtPath: store.file(key("a/k")))
         let located = try store.locate(key("a/k"))
         let adopted = try store.adopt(located)
-        #expect(adopted.state == .tagged(ResidencyFacts(place: dublin, receivedSeconds: 1_500_000_000)))
+        #expect(adopted.state == .tagged(ResidencyFacts(place: dublin, receivedSeconds: now.seconds)))
         #expect(adopted.identity == located.identity)
         #expect(try store.read(try store.open(adopted)) == bytes("mail"))
         #expect(throws: StoreError.untagged, "what was located before is what it was") { try store.open(located) }

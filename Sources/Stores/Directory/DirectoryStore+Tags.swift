@@ -46,7 +46,8 @@ extension DirectoryStore {
     fileprivate func adopted(_ file: ObjectFile, of key: ObjectKey, at time: Timestamp) throws(StoreError) -> ObjectFile
     {
         do throws(StoreError) {
-            let residency = ResidencyFacts(place: place, receivedSeconds: file.status.modified.seconds)
+            // Nobody sealed when it was received, and the file's own times are for whoever laid it there to choose.
+            let residency = ResidencyFacts(place: place, receivedSeconds: time.seconds)
             return try seal(file, of: key, residency, at: time, .creating)
         } catch {
             guard case .system(call: "fsetxattr", code: EEXIST) = error else { throw error }
