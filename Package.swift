@@ -114,8 +114,8 @@ let package = Package(
             dependencies: ["bailiwickd", "bailiwick", "DecisionLog", "JSON", "OpenSSL", "Residency", "TestSupport"],
             path: "Tests/Conformance",
             exclude: [
-                "alerts_test.yml", "boto3_first_part.py", "descriptors.py", "forked_witness.py", "journal.sh",
-                "load.py",
+                "alerts_test.yml", "boto3_first_part.py", "descriptors.py", "forked_witness.py", "held.py",
+                "journal.sh", "load.py",
                 "manager.py", "revocations.py", "rotation.py", "session.py", "steady.py", "systemctl.sh",
                 "validate_ocsf.py", "wire.py", "witness.py", "tlog", "tlogproof",
             ],

@@ -110,8 +110,8 @@ extension Exchange {
     // MARK: - Writing
 
     private func performPut(_ request: S3Request, permit: consuming Permit) throws(StoreError) {
-        guard let store, let key = request.key, let put = request.put, let time = question?.time else { throw .absent }
-        guard let options = putOptions(put, in: store, at: time) else { return fail(.invalidArgument) }
+        guard let store, let key = request.key, let put = request.put else { throw .absent }
+        guard let options = putOptions(put, in: store) else { return fail(.invalidArgument) }
         let writer = try store.store.put(
             key, replacing: located, options, for: .putObject, permit: permit, on: worker.loop)
         work = .storing(writer)
@@ -119,20 +119,21 @@ extension Exchange {
         connection.receiveBody(sendingContinue: head?.expectsContinue ?? false)
     }
 
-    private func putOptions(_ put: PutRequest, in store: ServedStore, at time: Timestamp) -> PutOptions? {
+    /// nil where a deliverer says something else than a time.
+    private func putOptions(_ put: PutRequest, in store: ServedStore) -> PutOptions? {
         var metadata = ObjectMetadata()
         for (name, value) in put.headers {
             if let header = StoredHeader.allCases.first(where: { $0.name == name }) { metadata.headers[header] = value }
         }
         metadata.userMetadata = put.userMetadata.map { MetadataPair(name: $0.name, value: $0.value) }
-        var received = time.seconds
+        var residency: ResidencyFacts?
         if principal?.settings.roles.contains(.deliverer) == true,
             let text = put.userMetadata.first(where: { $0.name == Array("received".utf8) })?.value
         {
             let text = String(decoding: text, as: UTF8.self)
             guard let seconds = Int64(text) ?? Timestamp(rfc3339: text)?.seconds, ResidencyTag.seconds.contains(seconds)
             else { return nil }
-            received = seconds
+            residency = ResidencyFacts(place: store.policy.policy.place, receivedSeconds: seconds)
         }
         var condition = PutOptions.Condition.none
         if put.mustBeAbsent || mayOnlyCreate(in: store) {
@@ -140,10 +141,7 @@ extension Exchange {
         } else if let tags = put.mustMatch {
             condition = .mustMatch(tags)
         }
-        return PutOptions(
-            metadata: metadata, condition: condition,
-            residency: ResidencyFacts(place: store.policy.policy.place, receivedSeconds: received), time: time,
-            size: put.size)
+        return PutOptions(metadata: metadata, condition: condition, residency: residency, size: put.size)
     }
 
     /// Under `foreign_writes = "create"` a write from abroad never replaces, whatever happened since the look-up.
@@ -203,7 +201,8 @@ extension Exchange {
                 completion.checksums = [StoredChecksum(algorithm: sum.algorithm.stored, value: sum.value)]
             }
         } catch { return fail(error.code, error.detail) }
-        writer.finish(completion) { [self] result in
+        // Its body may have taken hours: it is sealed, and so received, now.
+        writer.finish(completion, at: worker.log.now()) { [self] result in
             guard !isOver else { return }
             switch result {
             case .success(let outcome): answerPut(outcome)

@@ -126,21 +126,18 @@ package struct PutOptions: Sendable {
 
     package var metadata: ObjectMetadata
     package var condition: Condition
-    /// What the tag is to say; nil: the store's datacenter, received at `time`.
+    /// What the tag is to say; nil: the store's datacenter, received when it is sealed.
     package var residency: ResidencyFacts?
-    /// The decision's time: when the tag is sealed.
-    package var time: Timestamp
     /// The declared length.
     package var size: Int64?
 
     package init(
         metadata: ObjectMetadata = .init(), condition: Condition = .none, residency: ResidencyFacts? = nil,
-        time: Timestamp, size: Int64? = nil
+        size: Int64? = nil
     ) {
         self.metadata = metadata
         self.condition = condition
         self.residency = residency
-        self.time = time
         self.size = size
     }
 }

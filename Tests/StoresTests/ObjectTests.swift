@@ -314,7 +314,7 @@ import Testing
                 let _: Bool = try store.wait { loop, done in
                     do throws(StoreError) {
                         _ = try store.store.put(
-                            key("k"), replacing: located, PutOptions(time: now), for: .putObject,
+                            key("k"), replacing: located, PutOptions(), for: .putObject,
                             permit: permit(
                                 part == .operation ? .getObject : .putObject, target, identity, bucket: bucket),
                             on: loop)

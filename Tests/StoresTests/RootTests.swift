@@ -434,14 +434,14 @@ struct FileSystemTests {
                         key("filler"), located: nil, for: .deleteObject,
                         permit: store.permit(.deleteObject, bytes("filler")), on: loop
                     ) { _ in
-                        writer.write(piece) { _ in writer.finish(.init()) { done(.success($0)) } }
+                        writer.write(piece) { _ in writer.finish(.init(), at: now) { done(.success($0)) } }
                     }
                 }
             }
             do throws(StoreError) {
                 write(
                     try store.store.put(
-                        key("k"), replacing: nil, PutOptions(time: now), for: .putObject,
+                        key("k"), replacing: nil, PutOptions(), for: .putObject,
                         permit: store.permit(.putObject, bytes("k")), on: loop), 100)
             } catch { done(.failure(error)) }
         }

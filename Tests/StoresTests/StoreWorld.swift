@@ -155,7 +155,7 @@ final class TestStore: Sendable {
         completion: PutCompletion = .init()
     ) throws -> PutOutcome {
         let options = PutOptions(
-            metadata: metadata, condition: condition, residency: residency, time: now, size: size)
+            metadata: metadata, condition: condition, residency: residency, size: size)
         return try wait { [self] loop, done in
             do throws(StoreError) {
                 let writer = try store.put(
@@ -169,7 +169,7 @@ final class TestStore: Sendable {
         _ pieces: ArraySlice<[UInt8]>, _ completion: PutCompletion, to writer: ObjectWriter,
         _ done: @escaping (Result<PutOutcome, StoreError>) -> Void
     ) {
-        guard let first = pieces.first else { return writer.finish(completion, done) }
+        guard let first = pieces.first else { return writer.finish(completion, at: now, done) }
         writer.write(ByteBuffer(bytes: first)) {
             switch $0 {
             case .success: write(pieces.dropFirst(), completion, to: writer, done)

@@ -48,13 +48,16 @@ package final class ObjectWriter {
     }
 
     /// Publishes the object: it is durable, and visible, when `done` is called with success.
-    package func finish(_ completion: PutCompletion, _ done: @escaping (Result<PutOutcome, StoreError>) -> Void) {
+    /// - Parameter time: when its tag is sealed.
+    package func finish(
+        _ completion: PutCompletion, at time: Timestamp, _ done: @escaping (Result<PutOutcome, StoreError>) -> Void
+    ) {
         let piece = buffered
         buffered = ByteBuffer()
         let (draft, root) = (draft, store.root)
         let reply = root.jobs.reply(on: loop, done)
         let prepare = { @Sendable () -> UnnamedObject? in
-            do throws(StoreError) { return try draft.finish(piece, completion, reply) } catch {
+            do throws(StoreError) { return try draft.finish(piece, completion, at: time, reply) } catch {
                 reply(.failure(error))
                 return nil
             }
@@ -109,7 +112,7 @@ private final class Draft: @unchecked Sendable {
     /// Writes the last piece, checks what was declared of the content, and tags it.
     /// - Parameter reply: told by whoever publishes what is returned.
     func finish(
-        _ piece: ByteBuffer, _ completion: PutCompletion, _ reply: @escaping Reply<PutOutcome>
+        _ piece: ByteBuffer, _ completion: PutCompletion, at time: Timestamp, _ reply: @escaping Reply<PutOutcome>
     ) throws(StoreError) -> UnnamedObject {
         if piece.readableBytes > 0 { try append(piece) }
         if let failure { throw failure }
@@ -118,11 +121,11 @@ private final class Draft: @unchecked Sendable {
         if let md5 = completion.md5, md5 != content.md5 { throw .md5Mismatch }
         if let sha256 = completion.sha256, sha256 != content.sha256.bytes { throw .sha256Mismatch }
         let etag = completion.etag ?? Hex.encode(content.md5)
-        let residency = options.residency ?? ResidencyFacts(place: store.place, receivedSeconds: options.time.seconds)
+        let residency = options.residency ?? ResidencyFacts(place: store.place, receivedSeconds: time.seconds)
         let rest = StoredRest(
             etag: etag, checksums: completion.checksums, metadata: options.metadata, partSizes: completion.partSizes)
         let sealed = try SealedObject.seal(
-            rest, residency: residency, taggedSeconds: options.time.seconds, size: size, contentDigest: content.sha256,
+            rest, residency: residency, taggedSeconds: time.seconds, size: size, contentDigest: content.sha256,
             binding: key.utf8, keyring: store.keyring)
         do throws(SystemError) {
             try openIfNeeded()

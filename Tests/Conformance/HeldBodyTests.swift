@@ -1,0 +1,65 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// PUTs whose bodies come long after their decisions: what became of the world meanwhile counts.
+@Suite final class HeldBodyTests {
+    struct Answer {
+        let status: Int
+        let code: String
+        let reason: String
+        let headers: [String: String]
+    }
+
+    let world: World
+    let client: Client
+
+    init() throws {
+        world = try World()
+        client = try Client([
+            "python3", "\(repository)/Tests/Conformance/held.py", world.folder.path, "\(world.dublin)",
+        ])
+    }
+
+    private func ask(_ request: [String: Any]) throws -> Answer {
+        let line = String(decoding: try JSONSerialization.data(withJSONObject: request), as: UTF8.self)
+        let answer = try client.ask(line)
+        let said = try #require(try JSONSerialization.jsonObject(with: Data(answer.utf8)) as? [String: Any])
+        return Answer(
+            status: said["status"] as? Int ?? 0, code: said["code"] as? String ?? "",
+            reason: said["reason"] as? String ?? "", headers: said["headers"] as? [String: String] ?? [:])
+    }
+
+    /// Sends the head of a PUT of that many bytes; gives the interim answer, or what came in its place.
+    private func begin(
+        _ name: String, _ who: String, from address: String, _ path: String, bytes: Int, headers: [String: String] = [:]
+    ) throws -> Answer {
+        try ask([
+            "begin": name, "who": who, "from": address, "path": path, "length": bytes, "headers": headers,
+        ])
+    }
+
+    private func end(_ name: String, _ body: String) throws -> Answer { try ask(["end": name, "body": body]) }
+
+    /// The tag of an object in Dublin's store.
+    private func tag(_ path: String) throws -> [String] {
+        let script =
+            "import os,sys; sys.stdout.buffer.write(os.getxattr(sys.argv[1],'user.bailiwick').split(b'\\n')[0])"
+        return try run(["python3", "-c", script, world.folder("store/dub1/\(path)")]).text.components(separatedBy: ";")
+    }
+
+    /// What was begun in one year and ended in the next was received in the next.
+    @Test func itIsReceivedWhenItIsSealed() throws {
+        try world.start("dub1-gw1")
+        #expect(
+            try begin("a", "dub1-support", from: "127.0.10.9", "/mail-dub1/alice/1", bytes: 4).status == 403,
+            "it may not write")
+        #expect(
+            try begin("a", "dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/1", bytes: 4).status == 100)
+        usleep(1_200_000)
+        let ended = Int(Date().timeIntervalSince1970)
+        #expect(try end("a", "mail").status == 200)
+        let tag = try tag("alice/1")
+        #expect(try #require(Int(tag[4])) >= ended && tag[4] == tag[5], "\(tag)")
+    }
+}
