@@ -112,6 +112,8 @@ extension Exchange {
     private func performPut(_ request: S3Request, permit: consuming Permit) throws(StoreError) {
         guard let store, let key = request.key, let put = request.put else { throw .absent }
         guard let options = putOptions(put, in: store) else { return fail(.invalidArgument) }
+        // It was let in since nothing lies under the key, and without an object `If-Match` does not hold: both cannot be met.
+        if put.mustMatch != nil, mayOnlyCreate(in: store) { return fail(.noSuchKey) }
         let writer = try store.store.put(
             key, replacing: located, options, for: .putObject, permit: permit, on: worker.loop)
         work = .storing(writer)

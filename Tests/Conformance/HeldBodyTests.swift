@@ -62,4 +62,36 @@ import Testing
         let tag = try tag("alice/1")
         #expect(try #require(Int(tag[4])) >= ended && tag[4] == tag[5], "\(tag)")
     }
+
+    /// Lets Virginia's eDiscovery write to Dublin's store.
+    private func startWithForeignWriter(foreignWrites: String = "create") throws {
+        try world.edit("dub1-gw1") {
+            $0 = $0.replacingOccurrences(
+                of: "certificate = { uri = \"spiffe://example.org/iad1/ediscovery\" }\nroles = [\"reader\"]",
+                with:
+                    "certificate = { uri = \"spiffe://example.org/iad1/ediscovery\" }\nroles = [\"reader\", \"writer\"]"
+            ).replacingOccurrences(
+                of: "driver = \"directory\"", with: "driver = \"directory\"\nforeign_writes = \"\(foreignWrites)\"")
+        }
+        try world.start("dub1-gw1")
+    }
+
+    private func beginAbroad(_ name: String, _ key: String, headers: [String: String] = [:]) throws -> Answer {
+        try begin(name, "iad1-ediscovery", from: "127.0.20.5", "/mail-dub1/\(key)", bytes: 4, headers: headers)
+    }
+
+    private func putAtHome(_ key: String, _ text: String) throws -> World.Answer {
+        try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/\(key)", body: Data(text.utf8))
+    }
+
+    /// Without an object `If-Match` does not hold, abroad as at home, and nothing is stored.
+    @Test(arguments: ["\"d41d8cd98f00b204e9800998ecf8427e\"", "*"])
+    func aConditionOnWhatIsNotThereCreatesNothing(_ tag: String) throws {
+        try startWithForeignWriter()
+        let token = try world.irishToken()
+        let answer = try beginAbroad(
+            "a", "alice/new", headers: ["If-Match": tag, "x-bailiwick-authorization": token])
+        #expect(answer.status == 404 && answer.code == "NoSuchKey", "\(answer)")
+        #expect(try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/new").status == 404)
+    }
 }
