@@ -211,6 +211,7 @@ extension Exchange {
         switch error {
         case .absent: fail(.noSuchKey)
         case .exists, .preconditionFailed: fail(.preconditionFailed)
+        case .notDecidedOn: fail(.conditionalRequestConflict)
         case .sizeMismatch: fail(.incompleteBody)
         case .md5Mismatch: fail(.badDigest)
         case .sha256Mismatch: fail(.contentSHA256Mismatch)

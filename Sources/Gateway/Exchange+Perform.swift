@@ -141,7 +141,8 @@ extension Exchange {
         if put.mustBeAbsent || mayOnlyCreate(in: store) {
             condition = .mustBeAbsent
         } else if let tags = put.mustMatch {
-            condition = .mustMatch(tags)
+            let isGranted = decision?.expiresSeconds != nil
+            condition = .mustMatch(tags, of: isGranted ? .only(located?.identity ?? .none) : .anyNative)
         }
         return PutOptions(metadata: metadata, condition: condition, residency: residency, size: put.size)
     }
@@ -203,6 +204,9 @@ extension Exchange {
                 completion.checksums = [StoredChecksum(algorithm: sum.algorithm.stored, value: sum.value)]
             }
         } catch { return fail(error.code, error.detail) }
+        // What the grant opened may be told no more.
+        checkAuthorizations()
+        guard !isOver else { return }
         // Its body may have taken hours: it is sealed, and so received, now.
         writer.finish(completion, at: worker.log.now()) { [self] result in
             guard !isOver else { return }
@@ -223,11 +227,12 @@ extension Exchange {
             at: worker.log.now())
     }
 
-    // MARK: - While an object is sent
+    // MARK: - While a request is performed
 
-    /// A release that outlives its authorization is broken off.
+    /// What outlives the authorizations that it rests on is broken off: an answer on its way, and a write whose condition they opened.
     func checkAuthorizations() {
-        guard let decision, decision.reason == .authorized, hasAnswered, !isOver else { return }
+        guard let decision, decision.expiresSeconds != nil, decision.isAllowed, hasAnswered || body != nil, !isOver
+        else { return }
         let now = worker.log.now()
         let isExpired = decision.expiresSeconds.map { now.seconds >= $0 } ?? false
         let isRevoked = zip(presented, decision.judged).contains { reviewed, judged in

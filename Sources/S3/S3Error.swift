@@ -2,6 +2,7 @@
 package enum S3ErrorCode: String, Hashable, Sendable, CaseIterable {
     case accessDenied = "AccessDenied"
     case badDigest = "BadDigest"
+    case conditionalRequestConflict = "ConditionalRequestConflict"
     case entityTooLarge = "EntityTooLarge"
     case incompleteBody = "IncompleteBody"
     case internalError = "InternalError"
@@ -30,6 +31,7 @@ package enum S3ErrorCode: String, Hashable, Sendable, CaseIterable {
         case .badDigest, .entityTooLarge, .incompleteBody, .invalidArgument, .invalidBucketName, .invalidDigest,
             .invalidRequest, .invalidTag, .invalidURI, .keyTooLong, .metadataTooLarge, .contentSHA256Mismatch:
             400
+        case .conditionalRequestConflict: 409
         case .internalError: 500
         case .invalidRange: 416
         case .methodNotAllowed: 405
@@ -45,6 +47,7 @@ package enum S3ErrorCode: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .accessDenied: "Access Denied"
         case .badDigest: "The Content-MD5 or checksum value that you specified did not match what the server received."
+        case .conditionalRequestConflict: "The object was changed while the request was under way. Send it again."
         case .entityTooLarge: "Your proposed upload exceeds the maximum allowed object size."
         case .incompleteBody: "You did not provide the number of bytes specified by the Content-Length HTTP header."
         case .internalError: "An internal error occurred. Try again."

@@ -121,7 +121,15 @@ package struct PutOptions: Sendable {
         /// Only creates: `If-None-Match: *`, and writes from abroad under `create`.
         case mustBeAbsent
         /// `If-Match` with one of these entity tags, without quotes; empty for `*`.
-        case mustMatch([String])
+        case mustMatch([String], of: Subject = .anyNative)
+    }
+
+    /// Of which objects the outcome of `If-Match` may tell: those that the decision holds for.
+    package enum Subject: Hashable, Sendable {
+        /// Whatever is tagged for the store's own datacenter: no border of it is crossed.
+        case anyNative
+        /// What was located and nothing else: the decision on it rests on a grant.
+        case only(LocatedIdentity)
     }
 
     package var metadata: ObjectMetadata

@@ -22,6 +22,8 @@ package enum StoreError: Error, Hashable, Sendable {
     case exists
     /// `If-Match` met an object with another entity tag.
     case preconditionFailed
+    /// `If-Match` met another object than was decided on: nothing may be told of it.
+    case notDecidedOn
     /// The body was not of the declared length.
     case sizeMismatch
     /// The body's MD5 is not the declared one.
@@ -70,6 +72,7 @@ extension StoreError: CustomStringConvertible {
         case .contentDamaged: "the object's bytes are not those that its tag was sealed over"
         case .exists: "the object exists already"
         case .preconditionFailed: "the object has another entity tag"
+        case .notDecidedOn: "the object is another one than was decided on"
         case .sizeMismatch: "the body is not of the declared length"
         case .md5Mismatch: "the body does not have the declared MD5"
         case .sha256Mismatch: "the body does not have the declared SHA-256"

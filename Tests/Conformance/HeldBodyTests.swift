@@ -63,6 +63,14 @@ import Testing
         #expect(try #require(Int(tag[4])) >= ended && tag[4] == tag[5], "\(tag)")
     }
 
+    /// Every decision follows from the rule, once the daemon has stopped.
+    private func audit() throws {
+        #expect(world.daemon("dub1-gw1")?.stop() == 0)
+        let key = world.folder.read("keys/log-dub1.vkey").trimmingCharacters(in: .whitespacesAndNewlines)
+        let audit = try world.bailiwick("log", "audit", world.folder("log/dub1"), "--key", key)
+        #expect(audit.status == 0, "\(audit.text)\(audit.errors)")
+    }
+
     /// Lets Virginia's eDiscovery write to Dublin's store.
     private func startWithForeignWriter(foreignWrites: String = "create") throws {
         try world.edit("dub1-gw1") {
@@ -93,5 +101,44 @@ import Testing
             "a", "alice/new", headers: ["If-Match": tag, "x-bailiwick-authorization": token])
         #expect(answer.status == 404 && answer.code == "NoSuchKey", "\(answer)")
         #expect(try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/new").status == 404)
+    }
+
+    /// Whether the condition held is a fact that the grant opened, and no longer than it lasts.
+    @Test func aConditionOutlivesNoAuthorization() throws {
+        try startWithForeignWriter(foreignWrites: "any")
+        let home = try putAtHome("alice/1", "mail")
+        let expiry = Date().addingTimeInterval(4)
+        let token = try world.irishToken("--expires", ISO8601DateFormatter().string(from: expiry))
+        let tag = try #require(home.headers["etag"])
+        for (name, guess) in [("right", tag), ("wrong", "\"d41d8cd98f00b204e9800998ecf8427e\""), ("waits", tag)] {
+            let begun = try beginAbroad(
+                name, "alice/1", headers: ["If-Match": guess, "x-bailiwick-authorization": token])
+            #expect(begun.status == 100, "\(begun)")
+        }
+        // The daemon ends them by itself within seconds.
+        #expect(try ask(["wait": "waits"]).status == 0)
+        #expect(Date() >= expiry.addingTimeInterval(-1))
+        #expect(try end("right", "guess").status == 0)
+        #expect(try end("wrong", "guess").status == 0)
+        let kept = try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/1")
+        #expect(kept.text == "mail")
+        try audit()
+    }
+
+    /// It tells of what was decided on, not of what came since.
+    @Test func aConditionTellsOfNothingElse() throws {
+        try startWithForeignWriter(foreignWrites: "any")
+        _ = try putAtHome("alice/1", "one")
+        let token = try world.irishToken()
+        #expect(
+            try beginAbroad("a", "alice/1", headers: ["If-Match": "*", "x-bailiwick-authorization": token]).status
+                == 100)
+        #expect(
+            try beginAbroad("b", "alice/1", headers: ["If-Match": "*", "x-bailiwick-authorization": token]).status
+                == 100)
+        #expect(try end("a", "four").status == 200)
+        let conflict = try end("b", "four")
+        #expect(conflict.status == 409 && conflict.code == "ConditionalRequestConflict", "\(conflict)")
+        try audit()
     }
 }

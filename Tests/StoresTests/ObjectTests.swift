@@ -145,6 +145,21 @@ import Testing
             try store.put(key("k"), bytes("3"), condition: .mustMatch([first.etag]))
         }
         #expect(try store.put(key("k"), bytes("3"), condition: .mustMatch([])).replaced)
+        // Decided on one object, by a grant, a condition tells of no other one, nor, without a grant, of one that is not the store's own.
+        try store.put(key("j"), bytes("3"))
+        let located = try store.locate(key("j"))
+        let other = try store.put(key("j"), bytes("4"))
+        for tags in [[other.etag], ["x"], []] {
+            #expect(throws: StoreError.notDecidedOn) {
+                try store.put(key("j"), bytes("5"), condition: .mustMatch(tags, of: .only(located.identity)))
+            }
+        }
+        let now = try store.locate(key("j")).identity
+        #expect(try store.put(key("j"), bytes("5"), condition: .mustMatch([other.etag], of: .only(now))).replaced)
+        let moved = try store.put(key("j"), bytes("6"), residency: .init(place: virginia, receivedSeconds: 1))
+        #expect(throws: StoreError.notDecidedOn) {
+            try store.put(key("j"), bytes("7"), condition: .mustMatch([moved.etag]))
+        }
         #expect(try store.get(key("k")) == bytes("3"))
         #expect(try store.internalNames("stage") == [])
     }

@@ -251,6 +251,7 @@ extension DirectoryStore {
                     case ENOENT, ENOTDIR, EISDIR: return nil
                     case EEXIST where error.call == "exists": throw .exists
                     case ECANCELED where error.call == "etag": throw .preconditionFailed
+                    case ESTALE where error.call == "etag": throw .notDecidedOn
                     case ENODATA where error.call == "etag": throw .absent
                     default: throw StoreError(error)
                     }
@@ -273,8 +274,9 @@ extension DirectoryStore {
     ) throws(SystemError) -> NamedObject {
         var (folder, name) = (folder, name)
         var onlyReplaces = false
-        if case .mustMatch(let tags) = condition {
+        if case .mustMatch(let tags, of: let subject) = condition {
             guard let before = try findFile(key) else { throw SystemError("etag", ENODATA) }
+            guard holds(subject, for: before) else { throw SystemError("etag", ESTALE) }
             guard tags.isEmpty || before.sealed.map({ tags.contains($0.rest.etag) }) ?? false else {
                 throw SystemError("etag", ECANCELED)
             }
@@ -305,6 +307,16 @@ extension DirectoryStore {
             throw error
         }
         return NamedObject(folder: folder, replaced: old != nil, oldSideFile: old?.sealed?.rest.sideFile)
+    }
+
+    /// May the outcome of a condition tell of this object? Where no tag is sound, it tells of none.
+    private func holds(_ subject: PutOptions.Subject, for file: ObjectFile) -> Bool {
+        switch subject {
+        case .anyNative: return file.sealed.map { $0.tag.residency.place == place } ?? true
+        case .only(.descriptor(_, let device, let inode)):
+            return FileIdentity(device: device, inode: inode) == file.status.identity
+        case .only: return false
+        }
     }
 
     /// False when the name is taken.

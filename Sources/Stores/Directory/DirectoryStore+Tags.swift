@@ -275,7 +275,7 @@ private struct Scan {
             case .closing: summary.isComplete = false
             case .permit, .untagged, .tagInvalid, .exists, .preconditionFailed, .sizeMismatch, .md5Mismatch,
                 .sha256Mismatch, .metadataTooLarge, .sealKeyMissing, .obstructed, .contended, .full, .busy, .outOfTurn,
-                .misplaced, .notRecorded:
+                .misplaced, .notRecorded, .notDecidedOn:
                 throw error
             }
         }
