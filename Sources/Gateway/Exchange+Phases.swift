@@ -49,7 +49,8 @@ extension Exchange {
             self.standing = standing
             let principal = standing.principal
             let max = principal.settings.requestsPerSecondMax
-            guard max == 0 || worker.rates.admits(principal.settings.name, max: max, at: time) else {
+            let second = startedMicroseconds / 1_000_000
+            guard max == 0 || worker.rates.admits(principal.settings.name, max: max, atSecond: second) else {
                 worker.aggregates.count(.overloaded, of: principal.settings.name)
                 answer(refusing: .overloaded)
                 return nil

@@ -29,7 +29,8 @@ final class ForeignOverwrites: Sendable {
     }
 }
 
-/// Holds each principal to its `requests_per_second_max`, over whole seconds.
+/// Holds each principal to its `requests_per_second_max`, over whole seconds: of a clock that goes on where the log's time stands still since the
+/// machine's clock went back. Nobody decides again what it refused.
 final class RequestRates: Sendable {
     private struct Window {
         var second: Int64
@@ -39,12 +40,14 @@ final class RequestRates: Sendable {
     private let windows = Mutex<[PrincipalName: Window]>([:])
 
     /// Counts a request; false when it is one too many for this second.
-    func admits(_ principal: PrincipalName, max: Int, at time: Timestamp) -> Bool {
+    /// - Parameter second: of the monotonic clock. Of two loops one may be behind: it counts for the second that began already.
+    func admits(_ principal: PrincipalName, max: Int, atSecond second: Int64) -> Bool {
         windows.withLock { windows in
-            let second = time.seconds
-            let before = windows[principal].flatMap { $0.second == second ? $0.count : nil } ?? 0
-            guard before < max else { return false }
-            windows[principal] = Window(second: second, count: before + 1)
+            var window = windows[principal] ?? Window(second: second, count: 0)
+            if second > window.second { window = Window(second: second, count: 0) }
+            guard window.count < max else { return false }
+            window.count += 1
+            windows[principal] = window
             return true
         }
     }
