@@ -79,6 +79,9 @@ struct ForeignWrites {
             first.refusal = index
             deliveries[entry.request] = first
             if first.isWithdrawn { forget(first) }
+        case .overloaded:
+            // Suspended while its body was awaited: nothing comes of the delivery any more.
+            if let first = deliveries[entry.request] { forget(first) }
         default: break
         }
     }

@@ -113,7 +113,7 @@ extension Exchange {
         guard let store, let key = request.key, let put = request.put else { throw .absent }
         guard let options = putOptions(put, in: store) else { return fail(.invalidArgument) }
         // It was let in since nothing lies under the key, and without an object `If-Match` does not hold: both cannot be met.
-        if put.mustMatch != nil, mayOnlyCreate(in: store) { return fail(.noSuchKey) }
+        if put.mustMatch != nil, mayOnlyCreate { return fail(.noSuchKey) }
         let writer = try store.store.put(
             key, replacing: located, options, for: .putObject, permit: permit, on: worker.loop)
         work = .storing(writer)
@@ -138,7 +138,7 @@ extension Exchange {
             residency = ResidencyFacts(place: store.policy.policy.place, receivedSeconds: seconds)
         }
         var condition = PutOptions.Condition.none
-        if put.mustBeAbsent || mayOnlyCreate(in: store) {
+        if put.mustBeAbsent || mayOnlyCreate {
             condition = .mustBeAbsent
         } else if let tags = put.mustMatch {
             let isGranted = decision?.expiresSeconds != nil
@@ -148,8 +148,8 @@ extension Exchange {
     }
 
     /// Under `foreign_writes = "create"` a write from abroad never replaces, whatever happened since the look-up.
-    private func mayOnlyCreate(in store: ServedStore) -> Bool {
-        decision?.reason == .delivery && store.policy.policy.foreignWrites == .create
+    private var mayOnlyCreate: Bool {
+        decision?.reason == .delivery && store?.policy.policy.foreignWrites == .create
     }
 
     private func performDelete(_ request: S3Request, permit: consuming Permit) throws(StoreError) {
@@ -207,6 +207,7 @@ extension Exchange {
         // What the grant opened may be told no more.
         checkAuthorizations()
         guard !isOver else { return }
+        if mayOnlyCreate, areForeignWritesSuspended { return refuseOverwrite() }
         // Its body may have taken hours: it is sealed, and so received, now.
         writer.finish(completion, at: worker.log.now()) { [self] result in
             guard !isOver else { return }
@@ -218,13 +219,23 @@ extension Exchange {
         }
     }
 
-    /// Somebody created the key between the decision and the publication: a second decision says so.
+    /// Somebody created the key between the decision and the publication, or foreign writes were suspended meanwhile: a second decision says
+    /// so. However many bodies were held back, no more than ten answers in a minute tell that a key exists.
     private func refuseOverwrite() {
+        guard let store else { return fail(.internalError) }
         if let index { worker.port.complete(.init(index: index, status: 403, bytes: 0, outcome: .withdrawn)) }
         index = nil
-        record(
-            Decision(reason: .foreignOverwrite, crossed: decision?.crossed ?? [], judged: decision?.judged ?? []),
-            at: worker.log.now())
+        let second =
+            areForeignWritesSuspended
+            ? Decision(reason: .overloaded, crossed: [store.policy.policy.place.jurisdiction])
+            : Decision(
+                reason: .foreignOverwrite, crossed: decision?.crossed ?? [], judged: decision?.judged ?? [])
+        record(second, at: worker.log.now())
+    }
+
+    private var areForeignWritesSuspended: Bool {
+        guard let principal else { return false }
+        return worker.overwrites.areSuspended(for: principal.settings.name, at: worker.log.now())
     }
 
     // MARK: - While a request is performed

@@ -141,4 +141,24 @@ import Testing
         #expect(conflict.status == 409 && conflict.code == "ConditionalRequestConflict", "\(conflict)")
         try audit()
     }
+
+    /// Held bodies are no way around the bound of ten: who learns of ten keys in a minute learns of no other one.
+    @Test func heldBodiesTellOfNoMoreKeys() throws {
+        try startWithForeignWriter()
+        func minute() -> Int { Int(Date().timeIntervalSince1970) / 60 }
+        let keys = (0..<14).map { "alice/\($0)" }
+        for key in keys + ["alice/free"] { #expect(try beginAbroad(key, key).status == 100) }
+        for key in keys { #expect(try putAtHome(key, "home").status == 200) }
+        let begun = minute()
+        let answers = try keys.map { try end($0, "mail") }
+        let free = try end("alice/free", "mail")
+        let told = answers.filter { $0.reason == "foreign-overwrite" }
+        #expect(told.count + answers.filter { $0.status == 503 && $0.reason == "overloaded" }.count == 14)
+        if begun == minute() {
+            #expect(told.count == 10)
+            #expect(free.reason == "overloaded", "\(free)")
+            #expect(try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/free").status == 404)
+        }
+        try audit()
+    }
 }
