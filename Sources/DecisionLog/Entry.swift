@@ -206,7 +206,8 @@ package struct EventEntry: Sendable {
     }
 
     package let gateway: GatewayName
-    /// `start`, `stop`, `reload`, `adoption`, `reseal`, `renewal`, `seal-failure`, `clock-step`, `aggregated-refusals`, `log-full`, `torn-group`.
+    /// `start`, `stop`, `reload`, `adoption`, `reseal`, `scan`, `renewal`, `operator-refused`, `seal-failure`, `clock-step`, `aggregated-refusals`, …:
+    /// docs/FORMATS.md has all of them.
     package let name: String
     package let members: [(name: StaticString, value: Value)]
 

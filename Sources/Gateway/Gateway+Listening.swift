@@ -34,7 +34,7 @@ extension Gateway {
                         try channel.pipeline.syncOperations.addHandlers([
                             TLSHandler(view.tls, gate: shared.operatorsHandshakes, source: source),
                             connection,
-                            desk.handler(connection.principal),
+                            desk.handler(connection.operatorsCaller),
                         ])
                     }
                 case .operatorsSocket:

@@ -42,20 +42,20 @@ final class OperatorsConnection: ChannelInboundHandler {
     }
 
     /// Under the settings in force, now.
-    func principal() -> Principal? {
+    func operatorsCaller() -> OperatorsCaller? {
         guard case .principal(let standing) = caller.authenticate(view.service, view.tls, at: log.now())
         else { return nil }
-        return standing.principal
+        return OperatorsCaller(standing.principal, at: caller.address, in: view.service)
     }
 }
 
 extension OperatorsDesk {
     /// What serves one connection's requests.
-    /// - Parameter principal: nil on the Unix socket, where nobody is named and only health is told.
-    func handler(_ principal: @escaping () -> Principal?) -> WholeRequestHandler {
+    /// - Parameter caller: nil on the Unix socket, where nobody is named and only health is told.
+    func handler(_ caller: @escaping () -> OperatorsCaller?) -> WholeRequestHandler {
         WholeRequestHandler(bodyBytesMax: Limits.operatorBodyBytesMax, nowSeconds: { self.nowSeconds() }) {
             head, body, loop, done in
-            self.answer(head, body: body, principal: principal(), on: loop, done)
+            self.answer(head, body: body, caller: caller(), on: loop, done)
         }
     }
 }

@@ -16,11 +16,11 @@ final class OperatorsDesk: Sendable {
     func nowSeconds() -> Int64 { gateway.log.now().seconds }
 
     func answer(
-        _ head: RequestHead, body: [UInt8], principal: Principal?, on loop: any EventLoop,
+        _ head: RequestHead, body: [UInt8], caller: OperatorsCaller?, on loop: any EventLoop,
         _ done: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         let path = String(decoding: head.target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
-        func may(_ operation: Operation) -> Bool { principal?.settings.mayDo(operation) ?? false }
+        func may(_ operation: Operation) -> Bool { caller?.principal.settings.mayDo(operation) ?? false }
         let refused = WholeAnswer.text(403, "the certificate has no role for this\n")
         switch (head.method, path) {
         case (.get, "/health"), (.head, "/health"): done(.text(200, "ok\n"))
@@ -29,9 +29,11 @@ final class OperatorsDesk: Sendable {
         case (.get, _) where path.hasPrefix("/log/"):
             if may(.readLog) { log(String(path.dropFirst(5)), head, on: loop, done) } else { done(refused) }
         case (.post, "/tags/reseal"):
-            if may(.resealTag) { reseal(body, principal, on: loop, gateway.waitingFor(done)) } else { done(refused) }
+            guard let caller, may(.resealTag) else { return done(refused) }
+            reseal(body, caller, on: loop, gateway.waitingFor(done))
         case (.post, "/tags/scan"):
-            if may(.scanTags) { scan(body, principal, on: loop, gateway.waitingFor(done)) } else { done(refused) }
+            guard let caller, may(.scanTags) else { return done(refused) }
+            scan(body, caller, on: loop, gateway.waitingFor(done))
         default:
             done(
                 .text(
@@ -90,7 +92,7 @@ final class OperatorsDesk: Sendable {
 
     /// `{"store","key","reason"}`: seals an object again, after the event is on disk that tells what was before and what is sealed.
     private func reseal(
-        _ body: [UInt8], _ principal: Principal?, on loop: any EventLoop,
+        _ body: [UInt8], _ caller: OperatorsCaller, on loop: any EventLoop,
         _ done: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let store = store(request),
@@ -101,12 +103,14 @@ final class OperatorsDesk: Sendable {
                 .text(400, "expected {\"store\",\"key\",\"reason\"} with a configured store, a key and a reason\n"))
         }
         let (log, name) = (gateway.log, gateway.currentService.name)
-        let who: [(name: StaticString, value: EventEntry.Value)] = [
-            ("store", .text(store.policy.bucket.text)),
-            ("object", .text(store.pseudonyms.pseudonym("object", bucket: store.policy.bucket.text, key.utf8))),
-            ("principal", principal.map { .text($0.settings.name.text) } ?? .null),
-            ("reason", .text(reason)),
-        ]
+        let object = store.pseudonyms.pseudonym("object", bucket: store.policy.bucket.text, key.utf8)
+        let who: [(name: StaticString, value: EventEntry.Value)] =
+            [("store", .text(store.policy.bucket.text)), ("object", .text(object))] + caller.members
+            + [("reason", .text(reason))]
+        func refuse(_ status: Int, _ why: String, _ words: String) {
+            self.refuse(.resealTag, caller, store, object, why, .text(status, words), on: loop, done)
+        }
+        guard !caller.isAbroad(of: store) else { return refuse(403, "border", Self.abroad(store)) }
         let records: @Sendable (Reseal) -> Bool = { reseal in
             let event = EventEntry(gateway: name, name: "reseal", members: who + reseal.members)
             do throws(LogError) { try log.recordDurably(event) } catch { return false }
@@ -120,37 +124,58 @@ final class OperatorsDesk: Sendable {
                     "\(reseal.isRenewal ? "renewed" : "resealed"): \(facts.place.datacenter), \(facts.place.jurisdiction), "
                     + "received \(Timestamp(seconds: facts.receivedSeconds).rfc3339)\n"
                 done(.text(200, words))
-            case .failure(.absent): done(.text(404, "no such object\n"))
+            case .failure(.absent): refuse(404, "absent", "no such object\n")
             case .failure(.misplaced(let place)):
                 let words =
                     "misplaced: its tag is sound, and of \(place.datacenter), \(place.jurisdiction); a reseal would take it from there. "
                     + "Move it back with its attributes, or have the legal desk of \(place.jurisdiction) grant its relocation\n"
-                done(.text(409, words))
+                refuse(409, "misplaced", words)
             case .failure(.notRecorded): done(.text(503, "the event could not be recorded; nothing was resealed\n"))
             case .failure(let error): done(.text(500, "\(error)\n"))
             }
         }
     }
 
-    /// `{"store","content","renew"}`: walks a store and lists what is wrong with it. Whose tags are renewed is recorded before.
+    /// Refuses an operator, with an answer that may tell something of the store, after the event is on disk.
+    /// - Parameter object: its pseudonym, where one was named.
+    private func refuse(
+        _ operation: Operation, _ caller: OperatorsCaller, _ store: ServedStore, _ object: String?, _ why: String,
+        _ answer: WholeAnswer, on loop: any EventLoop, _ done: @escaping @Sendable (WholeAnswer) -> Void
+    ) {
+        let event = EventEntry(
+            gateway: gateway.currentService.name, name: "operator-refused",
+            members: [("store", .text(store.policy.bucket.text)), ("object", object.map { .text($0) } ?? .null)]
+                + caller.members + [("operation", .text(operation.rawValue)), ("why", .text(why))])
+        gateway.recordDurably(event, on: loop) { isDurable in
+            done(isDurable ? answer : .text(503, "the event could not be recorded\n"))
+        }
+    }
+
+    private static func abroad(_ store: ServedStore) -> String {
+        let place = store.policy.policy.place
+        return
+            "\(store.policy.bucket) is in \(place.datacenter), \(place.jurisdiction): what lies there is not told to an operator whose office or "
+            + "network is outside. Have an operator of \(place.jurisdiction) do it from there\n"
+    }
+
+    /// `{"store","content","renew"}`: walks a store and lists what is wrong with it. Who asked is recorded before.
     private func scan(
-        _ body: [UInt8], _ principal: Principal?, on loop: any EventLoop,
+        _ body: [UInt8], _ caller: OperatorsCaller, on loop: any EventLoop,
         _ done: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let store = store(request) else {
             return done(.text(400, "expected {\"store\"} with a configured store\n"))
         }
         let (content, renews) = (request["content"]?.bool ?? false, request["renew"]?.bool ?? false)
-        guard renews else { return scan(store, content, renews: false, on: loop, done) }
+        guard !caller.isAbroad(of: store) else {
+            return refuse(.scanTags, caller, store, nil, "border", .text(403, Self.abroad(store)), on: loop, done)
+        }
         let event = EventEntry(
-            gateway: gateway.currentService.name, name: "renewal",
-            members: [
-                ("store", .text(store.policy.bucket.text)),
-                ("principal", principal.map { .text($0.settings.name.text) } ?? .null),
-            ])
+            gateway: gateway.currentService.name, name: renews ? "renewal" : "scan",
+            members: [("store", .text(store.policy.bucket.text))] + caller.members)
         gateway.recordDurably(event, on: loop) { [self] isDurable in
-            guard isDurable else { return done(.text(503, "the event could not be recorded; nothing was renewed\n")) }
-            scan(store, content, renews: true, on: loop, done)
+            guard isDurable else { return done(.text(503, "the event could not be recorded; nothing was scanned\n")) }
+            scan(store, content, renews: renews, on: loop, done)
         }
     }
 

@@ -8,6 +8,15 @@ enum Relation: Int, Comparable {
     case foreign
 
     static func < (left: Relation, right: Relation) -> Bool { left.rawValue < right.rawValue }
+
+    init(of reader: Jurisdiction, to owner: Jurisdiction, areas: [Area]) {
+        if reader == owner {
+            self = .home
+        } else {
+            let isNear = areas.contains { $0.jurisdictions.contains(reader) && $0.jurisdictions.contains(owner) }
+            self = isNear ? .area : .foreign
+        }
+    }
 }
 
 /// One part that a reader of DESIGN 3.1 plays.
@@ -33,11 +42,7 @@ extension Question {
     }
 
     private func relation(of reader: Jurisdiction, to owner: Jurisdiction) -> Relation {
-        if reader == owner { return .home }
-        for area in areas where area.jurisdictions.contains(reader) && area.jurisdictions.contains(owner) {
-            return .area
-        }
-        return .foreign
+        Relation(of: reader, to: owner, areas: areas)
     }
 
     /// `US (office), no known network (location)`: those who cross, for a person to read.
@@ -98,6 +103,19 @@ func isSameBytes(_ left: String, _ right: String) -> Bool {
 }
 
 extension Rule {
+    /// Is what lies there told over its border, when it is told to somebody of this office who calls from this network? For operators, whose
+    /// calls are no reads of an object: where the gateway stands does not count, since the store is theirs to keep through it.
+    package static func isToldAbroad(_ place: Place, office: Place, location: Location, areas: [Area]) -> Bool {
+        func isForeign(_ reader: Jurisdiction) -> Bool {
+            Relation(of: reader, to: place.jurisdiction, areas: areas) == .foreign
+        }
+        switch location {
+        case .datacenter(let network): return isForeign(office.jurisdiction) || isForeign(network.jurisdiction)
+        case .nowhere: return true
+        case .notConsidered: return isForeign(office.jurisdiction)
+        }
+    }
+
     /// The furthest relation that any reader has to `owner`.
     static func relation(of question: Question, to owner: Jurisdiction) -> Relation {
         var furthest = Relation.home

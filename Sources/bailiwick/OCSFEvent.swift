@@ -103,7 +103,8 @@ struct OCSFEvent {
 
     private func event() -> JSONValue {
         let name = text("event") ?? ""
-        let isFailure = ["reload-failed", "log-full", "seal-failure", "witness-quorum-lost"].contains(name)
+        let isFailure = ["reload-failed", "log-full", "seal-failure", "witness-quorum-lost", "operator-refused"]
+            .contains(name)
         return activity(
             .other, name, .logged, severity: Self.severity(ofEvent: name), status: (!isFailure, name),
             message: "\(name) of \(text("gateway") ?? "")",
@@ -253,7 +254,7 @@ extension OCSFEvent {
         switch name {
         case "log-full": .critical
         case "seal-failure", "witness-quorum-lost": .high
-        case "torn-group", "clock-step", "reload-failed", "open-decisions": .medium
+        case "torn-group", "clock-step", "reload-failed", "open-decisions", "operator-refused": .medium
         case "aggregated-refusals": .low
         default: .informational
         }

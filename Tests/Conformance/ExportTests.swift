@@ -87,6 +87,11 @@ import Testing
             ]
         ),
         ("renewal", [("store", .text("mail-dub1")), ("principal", .text("operator"))]),
+        ("scan", [("store", .text("mail-dub1")), ("principal", .text("operator")), ("address", .text("127.0.0.1"))]),
+        (
+            "operator-refused",
+            [("store", .text("mail-dub1")), ("principal", .text("operator")), ("why", .text("border"))]
+        ),
         (
             "seal-failure",
             [("store", .text("mail-dub1")), ("object", .text("k:abc")), ("request", .text("req"))]

@@ -67,4 +67,57 @@ import Testing
         let answer = try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/us")
         #expect(answer.reason == "authorization-required" && answer.text.contains("<Jurisdiction>US<"))
     }
+
+    private func post(_ path: String, _ body: String, by who: String, from address: String) throws -> World.Answer {
+        try world.curl(who, from: address, path, at: world.dublin + 1, "--data-binary", body)
+    }
+
+    /// Keys are told over no border, and what is told is on record before.
+    @Test func anOperatorAbroadIsToldNothing() throws {
+        try world.edit("dub1-gw1") {
+            $0 += """
+
+                [[principal]]
+                name = "american"
+                datacenter = "iad1"
+                certificate = { uri = "spiffe://example.org/iad1/operator" }
+                roles = ["operator"]
+
+                """
+        }
+        _ = world.daemon("dub1-gw1")?.stop()
+        try world.start("dub1-gw1")
+        try world.folder.write("store/dub1/alice/untagged", "x")
+        let (scan, reseal) = (
+            "{\"store\":\"mail-dub1\"}", "{\"store\":\"mail-dub1\",\"key\":\"alice/untagged\",\"reason\":\"r\"}"
+        )
+        for (who, address) in [
+            ("iad1-operator", "127.0.10.5"), ("iad1-operator", "127.0.0.1"), ("dub1-operator", "127.0.20.66"),
+        ] {
+            for (path, body) in [("/tags/scan", scan), ("/tags/reseal", reseal)] {
+                let answer = try post(path, body, by: who, from: address)
+                #expect(answer.status == 403 && !answer.text.contains("alice"), "\(who) \(address) \(answer.text)")
+            }
+        }
+        // At home, and on the gateway's own machine.
+        for address in ["127.0.10.5", "127.0.0.1"] {
+            #expect(
+                try post("/tags/scan", scan, by: "dub1-operator", from: address).text.contains("alice/untagged: no tag")
+            )
+        }
+        #expect(
+            try post(
+                "/tags/reseal", reseal.replacingOccurrences(of: "untagged", with: "none"), by: "dub1-operator",
+                from: "127.0.10.5"
+            ).status == 404)
+
+        let refused = try event("operator-refused")
+        #expect(refused["why"] as? String == "absent" && refused["operation"] as? String == "ResealTag")
+        let scanned = try event("scan")
+        #expect(scanned["principal"] as? String == "operator" && scanned["address"] as? String == "127.0.0.1")
+        #expect(scanned["office"] as? String == "dub1" && scanned["location"] as? String == "dub1")
+        let events = try world.bailiwick("log", "query", world.folder("log/dub1"), "--kind", "event", "--json").text
+        #expect(events.components(separatedBy: "\"why\":\"border\"").count == 7)
+        #expect(events.components(separatedBy: "\"event\":\"scan\"").count == 3)
+    }
 }
