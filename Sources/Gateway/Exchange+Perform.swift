@@ -93,6 +93,7 @@ extension Exchange {
             guard !isOver else { return }
             switch result {
             case .success(let page):
+                guard isStillAuthorized else { return }
                 excluded = page.excluded
                 let objects = page.entries.map {
                     ListedObject(
@@ -204,9 +205,7 @@ extension Exchange {
                 completion.checksums = [StoredChecksum(algorithm: sum.algorithm.stored, value: sum.value)]
             }
         } catch { return fail(error.code, error.detail) }
-        // What the grant opened may be told no more.
-        checkAuthorizations()
-        guard !isOver else { return }
+        guard isStillAuthorized else { return }
         if mayOnlyCreate, areForeignWritesSuspended { return refuseOverwrite() }
         // Its body may have taken hours: it is sealed, and so received, now.
         writer.finish(completion, at: worker.log.now()) { [self] result in
@@ -240,9 +239,20 @@ extension Exchange {
 
     // MARK: - While a request is performed
 
-    /// What outlives the authorizations that it rests on is broken off: an answer on its way, and a write whose condition they opened.
+    /// Do the authorizations that it rests on stand? Asked before an answer begins: a store may have looked for long.
+    private var isStillAuthorized: Bool {
+        guard decision?.expiresSeconds != nil else { return true }
+        checkAuthorizations()
+        return !isOver
+    }
+
+    /// The body of a write is whole, and nothing was answered yet.
+    private var isPublishing: Bool { if case .storing = work { body == nil && !hasAnswered } else { false } }
+
+    /// What outlives the authorizations that it rests on is broken off: what a store looks for, an answer on its way, a write whose condition
+    /// they opened and whose body is awaited. A write that is being published is over.
     func checkAuthorizations() {
-        guard let decision, decision.expiresSeconds != nil, decision.isAllowed, hasAnswered || body != nil, !isOver
+        guard let decision, decision.expiresSeconds != nil, decision.isAllowed, index != nil, !isPublishing, !isOver
         else { return }
         let now = worker.log.now()
         let isExpired = decision.expiresSeconds.map { now.seconds >= $0 } ?? false

@@ -220,7 +220,9 @@ extension Exchange: ObjectWaiter {
     func objectIsOpen(_ result: Result<OpenObject, StoreError>) {
         guard !isOver else { return }
         switch result {
-        case .success(let object): answerObject(object.facts, content: object)
+        case .success(let object):
+            guard isStillAuthorized else { return }
+            answerObject(object.facts, content: object)
         case .failure(let error): fail(storage: error)
         }
     }

@@ -147,4 +147,32 @@ import Testing
         try world.start("dub1-gw1")
         #expect(try outcome() == "authorization-revoked")
     }
+
+    /// A store that compares an object's digest looks at all of it before ten bytes are answered. What ends meanwhile ends the answer too.
+    @Test func noAnswerBeginsAfterItsAuthorizationEnded() throws {
+        try world.edit("dub1-gw1") {
+            $0 = $0.replacingOccurrences(
+                of: "driver = \"directory\"",
+                with: "driver = \"directory\"\nuntagged = \"adopt\"\nverify_content = true")
+        }
+        let daemon = try world.start("dub1-gw1")
+        let file = world.folder("store/dub1/alice/huge")
+        #expect(try run(["sh", "-c", "mkdir -p $(dirname \(file)) && truncate -s 512M \(file)"]).status == 0)
+        let range = ["-H", "Range: bytes=0-9"]
+        #expect(
+            try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/huge", arguments: range).status
+                == 206)
+        let expiry = ISO8601DateFormatter().string(from: Date().addingTimeInterval(3))
+        let token = try world.irishToken("--expires", expiry)
+        // The daemon stands still from within the look at the object until the token has expired.
+        let script = """
+            curl -sS --max-time 60 --cacert pki/servers-ca.crt --cert pki/iad1-ediscovery.crt --key pki/iad1-ediscovery.key \
+              --interface 127.0.20.5 -H 'x-bailiwick-authorization: \(token)' -r 0-9 -o late -w '%{http_code}' \
+              https://127.0.0.1:\(world.dublin)/mail-dub1/alice/huge &
+            sleep 0.4; kill -STOP \(daemon.process.processIdentifier); sleep 4; kill -CONT \(daemon.process.processIdentifier); wait
+            """
+        let late = try run(["bash", "-c", script], folder: world.folder.path)
+        #expect(late.text != "206", "\(late)")
+        #expect(!FileManager.default.fileExists(atPath: world.folder("late")) || late.text == "403")
+    }
 }
