@@ -190,7 +190,9 @@ extension Exchange {
     /// A decision to refuse.
     func answer(refusing reason: Reason) {
         let isUnknownBucket = reason == .notEntitled && store == nil
-        let jurisdiction = isUnknownBucket ? nil : decision?.crossed.first ?? store?.policy.policy.place.jurisdiction
+        let jurisdiction =
+            isUnknownBucket
+            ? nil : decision?.lacks ?? decision?.crossed.first ?? store?.policy.policy.place.jurisdiction
         let refusal = Refusal(
             reason, jurisdiction: jurisdiction, datacenter: datacenter(owning: jurisdiction),
             isUnknownBucket: isUnknownBucket, error: error)

@@ -14,6 +14,8 @@ package struct Decision: Sendable {
     package var isMisplaced: Bool
     /// One for each presented token, in order, where a border was crossed and tokens were looked at; else empty.
     package var judged: [JudgedAuthorization]
+    /// Of a refusal at the border: the first owner crossed whose authorization is missing. Another one may have granted its share.
+    package var lacks: Jurisdiction?
     /// What may be told of the object: only `traffic` under a grant for traffic alone, when ETag, checksums and user
     /// metadata are withheld (DESIGN 3.5).
     package var withholdsEntityTag: Bool
@@ -28,13 +30,15 @@ package struct Decision: Sendable {
 
     package init(
         reason: Reason, crossed: [Jurisdiction] = [], isMisplaced: Bool = false, judged: [JudgedAuthorization] = [],
-        withholdsEntityTag: Bool = false, admission: Admission? = nil, adopts: Bool = false, relocates: Bool = false,
+        lacks: Jurisdiction? = nil, withholdsEntityTag: Bool = false, admission: Admission? = nil, adopts: Bool = false,
+        relocates: Bool = false,
         expiresSeconds: Int64? = nil
     ) {
         self.reason = reason
         self.crossed = crossed
         self.isMisplaced = isMisplaced
         self.judged = judged
+        self.lacks = lacks
         self.withholdsEntityTag = withholdsEntityTag
         self.admission = admission
         self.adopts = adopts

@@ -37,7 +37,8 @@ enum Passage {
     case open(Relation)
     /// Every border crossed is granted.
     case granted(Authority)
-    case refused(Reason, crossed: [Jurisdiction], judged: [JudgedAuthorization])
+    /// - Parameter lacks: the first owner crossed that nothing grants.
+    case refused(Reason, crossed: [Jurisdiction], judged: [JudgedAuthorization], lacks: Jurisdiction?)
 
     /// Would another time of receipt change the answer?
     var isLimitedByReceipt: Bool {
@@ -90,7 +91,7 @@ extension Rule {
         for owner in crossed { trace.note("3.3", "crosses the border of \(owner): \(question.crossing(owner))") }
         guard !question.authorizations.isEmpty else {
             trace.note("3.4", "no authorization is presented")
-            return .refused(.authorizationRequired, crossed: crossed, judged: [])
+            return .refused(.authorizationRequired, crossed: crossed, judged: [], lacks: crossed.first)
         }
         return authority(question, reading, over: crossed, &trace)
     }
@@ -102,7 +103,7 @@ extension Rule {
         var authority = Authority(
             crossed: crossed,
             judged: question.authorizations.map { _ in JudgedAuthorization(outcome: .malformed) })
-        var isGrantedByAll = true
+        var lacks: Jurisdiction?
         for owner in crossed {
             var coverage = Coverage()
             for (index, presented) in question.authorizations.enumerated() {
@@ -112,13 +113,13 @@ extension Rule {
             authority.join(coverage)
             if !coverage.grants {
                 trace.note("3.4", "no authorization of \(owner) grants the read")
-                isGrantedByAll = false
+                lacks = lacks ?? owner
             }
         }
-        if isGrantedByAll { return .granted(authority) }
+        guard let lacks else { return .granted(authority) }
         // A token that granted one owner's share and not another's counts as out of scope.
         let best = authority.judged.map(\.outcome).max() ?? .malformed
-        return .refused(best.refusal, crossed: crossed, judged: authority.judged)
+        return .refused(best.refusal, crossed: crossed, judged: authority.judged, lacks: lacks)
     }
 
     private static func note(_ owners: Owners, of question: Question, _ trace: inout Trace) {

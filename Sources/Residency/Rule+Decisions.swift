@@ -8,8 +8,8 @@ extension Rule {
             Decision(
                 reason: .authorized, crossed: authority.crossed, judged: authority.judged,
                 expiresSeconds: authority.expiresSeconds)
-        case .refused(let reason, let crossed, let judged):
-            Decision(reason: reason, crossed: crossed, judged: judged)
+        case .refused(let reason, let crossed, let judged, let lacks):
+            Decision(reason: reason, crossed: crossed, judged: judged, lacks: lacks)
         }
     }
 
@@ -28,7 +28,7 @@ extension Rule {
         switch passage {
         case .open: Decision(reason: reason)
         case .granted(let authority): Decision(reason: reason, crossed: authority.crossed, judged: authority.judged)
-        case .refused(_, let crossed, let judged): Decision(reason: reason, crossed: crossed, judged: judged)
+        case .refused(_, let crossed, let judged, _): Decision(reason: reason, crossed: crossed, judged: judged)
         }
     }
 

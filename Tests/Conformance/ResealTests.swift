@@ -66,6 +66,11 @@ import Testing
         #expect(refused.status == 1 && refused.text.contains("of iad1, US"), "\(refused)")
         let answer = try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/us")
         #expect(answer.reason == "authorization-required" && answer.text.contains("<Jurisdiction>US<"))
+        // From nowhere both owners must agree: Ireland has, and what is missing is to be asked of the other.
+        let token = try world.irishToken()
+        let half = try world.curl(
+            "iad1-ediscovery", from: "127.0.30.5", "/mail-dub1/alice/us", "-H", "x-bailiwick-authorization: \(token)")
+        #expect(half.reason == "authorization-out-of-scope" && half.text.contains("<Jurisdiction>US<"), "\(half.text)")
     }
 
     private func post(_ path: String, _ body: String, by who: String, from address: String) throws -> World.Answer {

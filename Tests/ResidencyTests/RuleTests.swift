@@ -393,6 +393,16 @@ import Testing
 
     @Test("an entry tells that an object lies elsewhere than its tag says")
     func misplaced() throws {
+        // Of two owners the one is named whose authorization is missing, also where the other one comes first.
+        let nowhere = World.question {
+            $0.location = .nowhere
+            $0.object = World.tagged(World.iad1)
+        }
+        for (tokens, lacks) in [([], World.ireland), ([World.token()], World.america)] {
+            var question = nowhere
+            question.authorizations = tokens
+            #expect(try #require(World.decision(question)).lacks == lacks)
+        }
         #expect(try #require(World.decision(World.question { $0.object = World.tagged(World.dub2) })).isMisplaced)
         #expect(try #require(World.decision(World.question { $0.object = World.tagged(World.iad1) })).isMisplaced)
         #expect(try !#require(World.decision(World.question { $0.object = Self.home })).isMisplaced)
