@@ -80,6 +80,8 @@ package final class ObjectFacts: Sendable {
     package let lastModifiedSeconds: Int64
     /// Without quotes; nil when it is withheld (DESIGN 3.5).
     package let etag: String?
+    /// Where ETag and metadata are withheld only the media type, without parameters: the others are the writer's own words, and a mail's
+    /// subject or an attachment's name may stand in them.
     package let headers: [StoredHeader: [UInt8]]
     /// nil when it is withheld.
     package let userMetadata: [MetadataPair]?
@@ -95,11 +97,16 @@ package final class ObjectFacts: Sendable {
         size = status.size
         lastModifiedSeconds = status.modified.seconds
         etag = withholdsEntityTag ? nil : rest.etag
-        headers = rest.metadata.headers
+        headers = withholdsEntityTag ? Self.mediaType(rest.metadata.headers) : rest.metadata.headers
         userMetadata = withholdsEntityTag ? nil : rest.metadata.userMetadata
         tags = rest.metadata.tags
         checksums = withholdsEntityTag ? nil : rest.checksums
         partSizes = rest.partSizes
         residency = object.tag.residency
+    }
+
+    private static func mediaType(_ headers: [StoredHeader: [UInt8]]) -> [StoredHeader: [UInt8]] {
+        guard let type = headers[.contentType] else { return [:] }
+        return [.contentType: Array(type.prefix { $0 != UInt8(ascii: ";") })]
     }
 }

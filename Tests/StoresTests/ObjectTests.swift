@@ -84,7 +84,10 @@ import Testing
         ]
         for count in [1, 500, 5000, 100_000] {
             let metadata = ObjectMetadata(
-                headers: [.contentType: bytes("message/rfc822"), .expires: bytes("never")],
+                headers: [
+                    .contentType: bytes("message/rfc822; name=\"merger.eml\""), .expires: bytes("never"),
+                    .contentDisposition: bytes("attachment; filename=\"Re: the merger.eml\""),
+                ],
                 userMetadata: [pair("b", "1"), pair("a", String(repeating: "x", count: count)), pair("b", "2")],
                 tags: [pair("kind", "mail"), pair("empty", "")])
             try store.put(
@@ -98,6 +101,7 @@ import Testing
                 try store.internalNames("side").count == (count > 3000 ? 1 : 0), "the one of the object before is gone")
             let withheld = try store.describe(key("k"), withholdsEntityTag: true)
             #expect(withheld.etag == nil && withheld.userMetadata == nil && withheld.checksums == nil)
+            #expect(withheld.headers == [.contentType: bytes("message/rfc822")])
             #expect(try #require(try store.attribute(key("k"))).count <= StoreLimits.attributeBytesMax)
         }
         let tooLarge = ObjectMetadata(userMetadata: [pair("a", String(repeating: "x", count: 300_000))])
