@@ -209,8 +209,10 @@ struct SettingsLoader {
     }
 
     private func readAreas() -> [Area] {
-        root.sections("area").compactMap { section in
+        var seen: Set<String> = []
+        return root.sections("area").compactMap { section in
             let name = section.requiredString("name")
+            if let name, !seen.insert(name).inserted { section.problem("name", "a second area named \(name)") }
             let codes = section.strings("jurisdictions", required: true).enumerated().compactMap { index, text in
                 jurisdiction(section, "jurisdictions[\(index)]", text)
             }
@@ -308,6 +310,9 @@ struct SettingsLoader {
         // What lies in a store's folder is read as objects, where untagged ones are adopted: entries, and tokens kept as evidence.
         if let directory, let store = stores.first(where: { Self.isFolder(directory, insideOrSameAs: $0.path) }) {
             section.problem("directory", "\(directory) lies in the folder of the store \(store.bucket)")
+        } else if let directory, let store = stores.first(where: { Self.isFolder($0.path, insideOrSameAs: directory) })
+        {
+            section.problem("directory", "the folder of the store \(store.bucket), \(store.path), lies in \(directory)")
         }
         let origin = section.requiredString("origin")
         var keys: [String] = []
