@@ -402,6 +402,20 @@ import Testing
         #expect(facts.userMetadata == metadata.userMetadata)
     }
 
+    /// What lost its side file is refused to everyone, and no listing shows it.
+    @Test func aLostSideFileIsNotListed() throws {
+        let store = try TestStore()
+        let metadata = ObjectMetadata(userMetadata: [.init(name: [97], value: [UInt8](repeating: 98, count: 9000))])
+        for name in ["a", "k"] { try store.put(key(name), bytes("content"), metadata: metadata) }
+        #expect(try store.list().entries.map(\.key) == [key("a"), key("k")])
+        for name in try store.internalNames("side") {
+            try FileManager.default.removeItem(atPath: "\(store.path)/%bailiwick/side/\(name)")
+        }
+        #expect(try store.locate(key("k")).tagProblem == .sideFile)
+        let page = try store.list()
+        #expect(page.entries == [] && page.excluded == 2)
+    }
+
     // MARK: - Untagged objects
 
     @Test func untaggedIsRefused() throws {

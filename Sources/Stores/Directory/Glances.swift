@@ -18,7 +18,12 @@ extension DirectoryStore {
         guard let objectKey = ObjectKey(utf8: key),
             let opened = try DirectoryRoot.openFile(path, below: root.folder, .reading)
         else { return nil }
-        let file = try read(opened, binding: key)
+        var file = try read(opened, binding: key)
+        if file.needsSideFile {
+            // Few have one. Without it the object is refused to everyone, and so not shown.
+            guard let whole = try findFile(objectKey) else { return nil }
+            file = whole
+        }
         let state: ObjectState
         switch file.tagState {
         case .missing: state = .untagged
