@@ -43,7 +43,12 @@ extension Exchange {
         case .stranger:
             worker.counters.strangers += 1
             worker.aggregates.count(.unauthenticated, from: connection.address)
-            answer(refusing: .unauthenticated)
+            // Bytes that are no request are that for a stranger too.
+            if case .framing = arrival, let error {
+                fail(error.code, error.message)
+            } else {
+                answer(refusing: .unauthenticated)
+            }
             return nil
         case .principal(let standing):
             self.standing = standing

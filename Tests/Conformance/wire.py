@@ -183,6 +183,16 @@ for what, wanted, text in cases:
     except (ConnectionResetError, ssl.SSLError):
         pass
 
+# The same from a stranger is no decision; status and code are of one mind.
+for what, wanted, text in cases:
+    if wanted != 400:
+        continue
+    connection = connect("dub1-auditor")
+    connection.sendall(text.encode("latin-1"))
+    status, fields, body = Reader(connection).answer()
+    expect((status, b"<Code>InvalidRequest</Code>" in body), (400, True), f"a stranger's {what}")
+    assert "x-bailiwick-decision" not in fields, f"a stranger's {what} is recorded"
+
 # A chunk that lies, or has an extension, is answered and ends the connection; nothing half is stored.
 for chunk in ("5\r\nhello!\r\n", "5;a=b\r\nhello\r\n", "g\r\n", "5\nhello\r\n", "0\r\nno field\r\n\r\n"):
     connection = connect()
