@@ -23,6 +23,7 @@ extension Exchange {
         case .preconditionFailed: return fail(.preconditionFailed)
         case .notModified:
             var head = beginHead(304)
+            facts.residency.place.writeFields(into: &head)
             Self.writeValidators(facts, into: &head)
             return send(head, body: nil, length: nil)
         case .proceed: break
@@ -185,6 +186,15 @@ extension Exchange {
         if let store { head.append(contentsOf: store.placeFields) }
     }
 
+    /// The object's own place where one was found, else the store's.
+    private func writeFoundPlace(into head: inout [UInt8]) {
+        if case .tagged(let facts)? = located?.state {
+            facts.place.writeFields(into: &head)
+        } else {
+            writePlace(into: &head)
+        }
+    }
+
     // MARK: - Refusals and errors
 
     /// A decision to refuse.
@@ -239,13 +249,32 @@ extension Exchange {
     private func failRange(size: Int64) {
         var head = beginHead(416)
         head.append(contentsOf: "Content-Range: bytes */\(size)\r\n".utf8)
-        finishError(head, .invalidRange, S3ErrorCode.invalidRange.message, nil, nil, index)
+        let wanted = self.head?.values(of: "range").first ?? []
+        let details = [("RangeRequested", wanted), ("ActualObjectSize", Array("\(size)".utf8))]
+        finishError(head, .invalidRange, S3ErrorCode.invalidRange.message, details, nil, nil, index)
     }
 
     private func answerError(
         _ code: S3ErrorCode, _ message: String, jurisdiction: Jurisdiction?, reason: Reason?, decision: UInt64?
     ) {
-        finishError(beginHead(framingStatus ?? code.status), code, message, jurisdiction, reason, decision)
+        let head = beginHead(framingStatus ?? code.status)
+        finishError(head, code, message, details(of: code), jurisdiction, reason, decision)
+    }
+
+    /// What S3 tells in errors of that code alone.
+    private func details(of code: S3ErrorCode) -> [(name: String, value: [UInt8])] {
+        guard let request else { return [] }
+        switch code {
+        case .noSuchKey: return request.key.map { [("Key", $0.utf8)] } ?? []
+        case .noSuchBucket: return request.bucket.map { [("BucketName", Array($0.text.utf8))] } ?? []
+        case .preconditionFailed:
+            let conditions = request.conditions
+            let name =
+                conditions.ifMatch != nil
+                ? "If-Match" : conditions.ifNoneMatch != nil ? "If-None-Match" : "If-Unmodified-Since"
+            return [("Condition", Array(name.utf8))]
+        default: return []
+        }
     }
 
     /// A framing error has a status of HTTP's own.
@@ -254,10 +283,11 @@ extension Exchange {
     }
 
     private func finishError(
-        _ head: [UInt8], _ code: S3ErrorCode, _ message: String, _ jurisdiction: Jurisdiction?, _ reason: Reason?,
-        _ decision: UInt64?
+        _ head: [UInt8], _ code: S3ErrorCode, _ message: String, _ details: [(name: String, value: [UInt8])],
+        _ jurisdiction: Jurisdiction?, _ reason: Reason?, _ decision: UInt64?
     ) {
         var head = head
+        if decision != nil, self.decision?.isAllowed == true { writeFoundPlace(into: &head) }
         if isHead {
             if let jurisdiction { head.append(contentsOf: "x-bailiwick-jurisdiction: \(jurisdiction)\r\n".utf8) }
             if let reason { head.append(contentsOf: "x-bailiwick-reason: \(reason.rawValue)\r\n".utf8) }
@@ -269,7 +299,8 @@ extension Exchange {
         finish(
             head,
             AnswerBody.error(
-                code: code, message: message, resource: Array(resource), requestID: id.text, jurisdiction: jurisdiction,
+                code: code, message: message, details: details, resource: Array(resource), requestID: id.text,
+                jurisdiction: jurisdiction,
                 reason: reason, decision: decision))
     }
 

@@ -94,14 +94,17 @@ package enum AnswerBody {
     }
 
     /// Error, with what a refusal adds to S3's own elements.
+    /// - Parameter details: the elements that errors of this code alone have.
     package static func error(
-        code: S3ErrorCode, message: String, resource: [UInt8], requestID: String, jurisdiction: Jurisdiction? = nil,
+        code: S3ErrorCode, message: String, details: [(name: String, value: [UInt8])] = [], resource: [UInt8],
+        requestID: String, jurisdiction: Jurisdiction? = nil,
         reason: Reason? = nil, decision: UInt64? = nil
     ) -> [UInt8] {
         var xml = XMLWriter()
         xml.open("Error")
         xml.element("Code", code.rawValue)
         xml.element("Message", message)
+        for detail in details { xml.element(detail.name, detail.value) }
         if let jurisdiction { xml.element("Jurisdiction", jurisdiction.code) }
         if let reason { xml.element("Reason", reason.rawValue) }
         if let decision { xml.element("DecisionIndex", "\(decision)") }

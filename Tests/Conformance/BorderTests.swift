@@ -232,4 +232,33 @@ import Testing
             "--user", "a:b")
         #expect(answer.status == 501)
     }
+
+    /// Whatever became of a permitted request, its answer tells where it was decided about, and what S3 tells in such an error.
+    @Test(arguments: [
+        (["-H", "If-None-Match: \"f5d845b854646440d5188c6ebe886861\""], "1", 304, ""),
+        ([], "absent", 404, "<Key>alice/INBOX/absent</Key>"),
+        (["-H", "If-Match: \"x\""], "1", 412, "<Condition>If-Match</Condition>"),
+        (
+            ["-H", "If-Unmodified-Since: Sat, 01 Jan 2000 00:00:00 GMT"], "1", 412,
+            "<Condition>If-Unmodified-Since</Condition>"
+        ),
+        (
+            ["-H", "Range: bytes=100-"], "1", 416,
+            "<RangeRequested>bytes=100-</RangeRequested><ActualObjectSize>11</ActualObjectSize>"
+        ),
+    ])
+    func whatIsNotServedTellsItsPlaceToo(_ arguments: [String], _ name: String, _ status: Int, _ says: String) throws {
+        let answer = try world.curl(
+            "dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/INBOX/\(name)", arguments: arguments)
+        #expect(answer.status == status)
+        #expect(
+            answer.headers["x-bailiwick-datacenter"] == "dub1" && answer.headers["x-bailiwick-jurisdiction"] == "IE")
+        #expect(says.isEmpty || answer.text.contains(says), "\(answer.text)")
+    }
+
+    @Test func anUnknownBucketIsNamed() throws {
+        let answer = try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-none/alice/1")
+        #expect(answer.status == 404 && answer.text.contains("<BucketName>mail-none</BucketName>"), "\(answer.text)")
+        #expect(answer.headers["x-bailiwick-jurisdiction"] == nil)
+    }
 }
