@@ -89,8 +89,7 @@ package struct RequestFields: ~Copyable {
         case "x-amz-acl": Self.set(&acl, value, &hasRepetition)
         case "x-amz-storage-class": Self.set(&storageClass, value, &hasRepetition)
         case "x-amz-tagging": Self.set(&tagging, value, &hasRepetition)
-        case "x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-date", "x-amz-request-payer",
-            "x-amz-expected-bucket-owner", "x-amz-user-agent":
+        case "x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-date", "x-amz-request-payer", "x-amz-user-agent":
             break
         default:
             if name.hasPrefix("x-amz-meta-") {

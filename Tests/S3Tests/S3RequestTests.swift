@@ -81,7 +81,10 @@ import Testing
     }
 
     @Test func aHeaderWhoseMeaningIsNotBuiltIsAnErrorAndNotIgnored() {
-        for name in ["x-amz-server-side-encryption", "x-amz-copy-source", "x-amz-object-lock-mode"] {
+        for name in [
+            "x-amz-server-side-encryption", "x-amz-copy-source", "x-amz-object-lock-mode",
+            "x-amz-expected-bucket-owner",
+        ] {
             guard case .failure(let error) = outcome(.put, "/mail-dub1/a", [(name, "x")], length: 1) else {
                 Issue.record("\(name) was ignored")
                 continue
