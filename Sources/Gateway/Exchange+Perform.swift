@@ -240,7 +240,7 @@ extension Exchange {
     // MARK: - While a request is performed
 
     /// Do the authorizations that it rests on stand? Asked before an answer begins: a store may have looked for long.
-    private var isStillAuthorized: Bool {
+    var isStillAuthorized: Bool {
         guard decision?.expiresSeconds != nil else { return true }
         checkAuthorizations()
         return !isOver
