@@ -4,11 +4,29 @@ internal import NIOPosix
 internal import Synchronization
 
 extension Gateway {
+    /// Why every request is answered 503.
+    package enum Standstill: Equatable {
+        /// Until a restart.
+        case closed(String)
+        /// Until the witnesses are back.
+        case suspended(String)
+    }
+
+    /// nil while the log takes decisions.
+    package var standstill: Standstill? {
+        let log = shared.log.status
+        if let why = log.closedBecause { return .closed(why) }
+        return log.suspendedBecause.map { .suspended($0) }
+    }
+
     /// One line for systemd's STATUS.
     package var statusLine: String {
+        switch standstill {
+        case .closed(let why): return "THE LOG IS CLOSED, every request is answered 503: \(why)"
+        case .suspended(let why): return "SUSPENDED, every request is answered 503: \(why)"
+        case nil: break
+        }
         let log = shared.log.status
-        if let why = log.closedBecause { return "THE LOG IS CLOSED, every request is answered 503: \(why)" }
-        if let why = log.suspendedBecause { return "SUSPENDED, every request is answered 503: \(why)" }
         let (stores, reloads) = state.withLock { ($0.service.stores.count, $0.reloads) }
         var parts = [
             "serving \(stores) store\(stores == 1 ? "" : "s")", "\(Self.grouped(rate.perSecond)) decisions/s",

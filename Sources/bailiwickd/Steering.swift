@@ -8,6 +8,7 @@ struct Steering {
     private let config: String
     private let watchdog: Watchdog?
     private var files: FileWatch?
+    private var standstill = StandstillNews()
     private var nextStatusMilliseconds: Int64 = 0
     private var nextCheckpointMilliseconds: Int64 = 0
 
@@ -32,6 +33,7 @@ struct Steering {
             if now >= nextStatusMilliseconds {
                 nextStatusMilliseconds = now + Self.statusMilliseconds
                 gateway.measureRate()
+                standstill.tell(gateway.standstill)
                 Systemd.status(gateway.statusLine)
             }
             if now >= nextCheckpointMilliseconds, let line = gateway.checkpointLine {
@@ -71,15 +73,40 @@ struct Steering {
         Systemd.ready(status: gateway.statusLine)
     }
 
-    private func stop() {
+    private mutating func stop() {
         Systemd.stopping()
         gateway.stop { watchdog?.beat() }
+        // The last checkpoint may have failed as well.
+        standstill.tell(gateway.standstill)
     }
 
     private static func nowMilliseconds() -> Int64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+/// Tells the journal, once, that nothing is decided any more, and why: after the restart that it takes nobody else knows.
+private struct StandstillNews {
+    private static let closedID = "b0d9c2a86f2e4b7ea1a5f1c1de6a3d47"
+    private static let suspendedID = "6c1f0b6d35b14d5f9a0e8f4c7d92e0b3"
+
+    private var told: Gateway.Standstill?
+
+    mutating func tell(_ standstill: Gateway.Standstill?) {
+        switch (told, standstill) {
+        // Why a log closed is its first cause; how many witnesses are missing may change with every round.
+        case (nil, nil), (.closed, _), (.suspended, .suspended): return
+        case (_, .closed(let why)):
+            Journal.error(
+                "the log closed itself, every request is answered 503 until a restart: \(why)", messageID: Self.closedID
+            )
+        case (_, .suspended(let why)):
+            Journal.error("suspended, every request is answered 503: \(why)", messageID: Self.suspendedID)
+        case (.suspended, nil): Journal.notice("no longer suspended: requests are answered again")
+        }
+        told = standstill
     }
 }
 

@@ -70,6 +70,24 @@ enum Journal {
     /// Is standard error the journal's (systemd.exec(5), `$JOURNAL_STREAM`)?
     static let isJournal = unsafe getenv("JOURNAL_STREAM") != nil
 
+    /// An error that the message catalog explains by its id. Standard error takes no fields.
+    static func error(_ text: String, messageID: String) {
+        guard isJournal, send(["MESSAGE_ID=\(messageID)", "PRIORITY=3", "MESSAGE=\(text)"]) else { return error(text) }
+    }
+
+    private static func send(_ fields: [String]) -> Bool {
+        var bytes = fields.flatMap { Array($0.utf8) }
+        return unsafe bytes.withUnsafeMutableBytes { buffer in
+            var offset = 0
+            let vectors = unsafe fields.map { field in
+                defer { offset += field.utf8.count }
+                return unsafe iovec(
+                    iov_base: buffer.baseAddress.map { unsafe $0 + offset }, iov_len: field.utf8.count)
+            }
+            return unsafe sd_journal_sendv(vectors, Int32(vectors.count)) == 0
+        }
+    }
+
     private static func write(_ priority: String, _ text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         let output = lines.map { (isJournal ? priority : "") + $0 + "\n" }.joined()

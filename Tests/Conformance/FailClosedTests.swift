@@ -111,7 +111,12 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         try untilClosed(world, daemon)
         #expect(try ready(world).text.contains("removed or replaced under the daemon"))
+        // Who restarts it finds the cause in the journal, once.
+        let said = "the log closed itself, every request is answered 503 until a restart: "
+        try daemon.waitForOutput(said)
         #expect(daemon.stop() == 0)
+        let lines = daemon.output.components(separatedBy: "\n").filter { $0.contains(said) }
+        #expect(lines.count == 1 && lines[0].contains("removed or replaced under the daemon"), "\(daemon.output)")
     }
 
     @Test func aKeyThatCannotBeReadRefusesTheStartAndTheReload() throws {
