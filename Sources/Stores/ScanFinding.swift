@@ -46,7 +46,7 @@ extension ScanFinding.Problem: CustomStringConvertible {
         case .contentDamaged: "the content is not what was sealed"
         case .notAnObject: "not an object"
         case .orphanedSideFile: "a side file of no object"
-        case .unreadable(let code): "cannot be read (errno \(code))"
+        case .unreadable(let code): "cannot be read: \(systemMessage(code))"
         }
     }
 }

@@ -55,6 +55,16 @@ import Testing
         try pool.syncShutdownGracefully()
     }
 
+    /// A folder that may be listed and not entered: the names are there, and nothing behind them may pass for well.
+    @Test func aScanTellsOfNamesThatItCannotLookAt() throws {
+        try #require(chmod(store.path + "/m", 0o600) == 0)
+        let found = try store.scan()
+        #expect(found.findings.map(\.name) == ["m/1", "m/2", "m/3", "m/denied"].map { bytes($0) })
+        #expect(found.findings.allSatisfy { "\($0)".hasSuffix(": cannot be read: Permission denied") })
+        #expect(found.summary.objects == 1 && found.summary.problems == 4)
+        try pool.syncShutdownGracefully()
+    }
+
     /// One that cannot be read is there: a mail server that was told otherwise would take it for gone.
     @Test func aLookUpFails() throws {
         #expect(throws: StoreError.system(call: "openat2", code: EACCES)) {

@@ -250,7 +250,9 @@ private struct Scan {
             let (parent, name) = EscapedPath.split(path)
             kind = try status(of: RelativePath(name), in: try store.root.openFolder(parent))?.kind
         } catch {
-            kind = nil
+            // Only what is gone meanwhile may be passed over: what cannot be looked at may hold anything.
+            if error.code != ENOENT, error.code != ENOTDIR { report(path, .unreadable(code: error.code)) }
+            return
         }
         switch kind {
         case .folder: try walk(path)
