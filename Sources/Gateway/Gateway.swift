@@ -27,6 +27,7 @@ package final class Gateway: Sendable {
     /// One loop, for operators, witnesses and what comes up now and then.
     let group: MultiThreadedEventLoopGroup
     let pool: NIOThreadPool
+    let scans = Scans()
     /// Runs the loops, a thread each.
     private let threads: NIOThreadPool
     private let loops: [SocketLoop]
@@ -295,6 +296,7 @@ package final class Gateway: Sendable {
         for loop in loops { loop.stop() }
         try? threads.syncShutdownGracefully()
         try? pool.syncShutdownGracefully()
+        try? scans.thread.syncShutdownGracefully()
     }
 
     private var isIdle: Bool {

@@ -54,8 +54,8 @@ extension OperatorsDesk {
     /// - Parameter caller: nil on the Unix socket, where nobody is named and only health is told.
     func handler(_ caller: @escaping () -> OperatorsCaller?) -> WholeRequestHandler {
         WholeRequestHandler(bodyBytesMax: Limits.operatorBodyBytesMax, nowSeconds: { self.nowSeconds() }) {
-            head, body, loop, done in
-            self.answer(head, body: body, caller: caller(), on: loop, done)
+            head, body, asker, loop, done in
+            self.answer(head, body: body, caller: caller(), asker: asker, on: loop, done)
         }
     }
 }

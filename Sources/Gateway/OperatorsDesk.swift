@@ -16,7 +16,7 @@ final class OperatorsDesk: Sendable {
     func nowSeconds() -> Int64 { gateway.log.now().seconds }
 
     func answer(
-        _ head: RequestHead, body: [UInt8], caller: OperatorsCaller?, on loop: any EventLoop,
+        _ head: RequestHead, body: [UInt8], caller: OperatorsCaller?, asker: Asker, on loop: any EventLoop,
         _ done: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         let path = String(decoding: head.target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
@@ -33,7 +33,7 @@ final class OperatorsDesk: Sendable {
             reseal(body, caller, on: loop, gateway.waitingFor(done))
         case (.post, "/tags/scan"):
             guard let caller, may(.scanTags) else { return done(refused) }
-            scan(body, caller, on: loop, gateway.waitingFor(done))
+            scan(body, caller, asker, on: loop, gateway.waitingFor(done))
         default:
             done(
                 .text(
@@ -160,27 +160,35 @@ final class OperatorsDesk: Sendable {
 
     /// `{"store","content","renew"}`: walks a store and lists what is wrong with it. Who asked is recorded before.
     private func scan(
-        _ body: [UInt8], _ caller: OperatorsCaller, on loop: any EventLoop,
-        _ done: @escaping @Sendable (WholeAnswer) -> Void
+        _ body: [UInt8], _ caller: OperatorsCaller, _ asker: Asker, on loop: any EventLoop,
+        _ answer: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let store = store(request) else {
-            return done(.text(400, "expected {\"store\"} with a configured store\n"))
+            return answer(.text(400, "expected {\"store\"} with a configured store\n"))
+        }
+        guard !caller.isAbroad(of: store) else {
+            return refuse(.scanTags, caller, store, nil, "border", .text(403, Self.abroad(store)), on: loop, answer)
+        }
+        let bucket = store.policy.bucket
+        if let since = gateway.scans.begin(bucket, at: gateway.log.now()) {
+            return answer(.text(503, "a scan of \(bucket) is under way since \(since.rfc3339): wait for its end\n"))
+        }
+        let done: @Sendable (WholeAnswer) -> Void = { [gateway] text in
+            gateway.scans.end(bucket)
+            answer(text)
         }
         let (content, renews) = (request["content"]?.bool ?? false, request["renew"]?.bool ?? false)
-        guard !caller.isAbroad(of: store) else {
-            return refuse(.scanTags, caller, store, nil, "border", .text(403, Self.abroad(store)), on: loop, done)
-        }
         let event = EventEntry(
             gateway: gateway.currentService.name, name: renews ? "renewal" : "scan",
             members: [("store", .text(store.policy.bucket.text))] + caller.members)
         gateway.recordDurably(event, on: loop) { [self] isDurable in
             guard isDurable else { return done(.text(503, "the event could not be recorded; nothing was scanned\n")) }
-            scan(store, content, renews: renews, on: loop, done)
+            scan(store, content, renews: renews, asker, on: loop, done)
         }
     }
 
     private func scan(
-        _ store: ServedStore, _ readsContent: Bool, renews: Bool, on loop: any EventLoop,
+        _ store: ServedStore, _ readsContent: Bool, renews: Bool, _ asker: Asker, on loop: any EventLoop,
         _ done: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         let findings = Findings()
@@ -196,8 +204,8 @@ final class OperatorsDesk: Sendable {
         }
         let options = ScanOptions(
             readsContent: readsContent, adopts: adopts ? adopt : nil, renews: renews, finding: { findings.add($0) },
-            isWanted: { [gateway] in !gateway.isStopping })
-        store.store.scan(options, on: loop) { result in
+            isWanted: { [gateway] in !gateway.isStopping && !asker.isGone })
+        store.store.scan(options, in: gateway.scans.thread, on: loop) { result in
             switch result {
             case .success(let summary):
                 guard summary.isComplete else {

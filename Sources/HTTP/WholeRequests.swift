@@ -1,4 +1,5 @@
 package import NIOCore
+internal import Synchronization
 
 /// An answer that is whole in memory.
 package struct WholeAnswer: Sendable {
@@ -26,6 +27,18 @@ package struct WholeAnswer: Sendable {
     }
 }
 
+/// Whoever asked, for an answer that takes long.
+package final class Asker: Sendable {
+    private let hasLeft = Atomic(false)
+
+    package init() {}
+
+    /// The connection has ended: nobody takes the answer.
+    package var isGone: Bool { hasLeft.load(ordering: .relaxed) }
+
+    func leave() { hasLeft.store(true, ordering: .relaxed) }
+}
+
 /// Serves requests that are small and few: each one is taken whole, answered whole, and only when the socket has the answer the next one is
 /// looked at. What comes meanwhile waits in the socket, of which the channel must not read by itself. However many are pipelined, the stack holds one, and the memory what NIO reads
 /// in one turn.
@@ -34,8 +47,9 @@ package final class WholeRequestHandler: ChannelInboundHandler {
     package typealias OutboundOut = ByteBuffer
 
     /// Called once for each request; calls back on the loop, once.
-    package typealias Responder = (RequestHead, [UInt8], any EventLoop, @escaping @Sendable (WholeAnswer) -> Void) ->
-        Void
+    package typealias Responder = (
+        RequestHead, [UInt8], Asker, any EventLoop, @escaping @Sendable (WholeAnswer) -> Void
+    ) -> Void
 
     private enum State {
         case reading
@@ -50,6 +64,7 @@ package final class WholeRequestHandler: ChannelInboundHandler {
     private let idleSecondsMax: Int64
     private let nowSeconds: () -> Int64
     private let respond: Responder
+    private let asker = Asker()
     private var decoder = RequestDecoder()
     private var state = State.reading
     private var isPumping = false
@@ -100,6 +115,7 @@ package final class WholeRequestHandler: ChannelInboundHandler {
 
     private func end() {
         state = .closed
+        asker.leave()
         deadline?.cancel()
         deadline = nil
     }
@@ -155,7 +171,7 @@ package final class WholeRequestHandler: ChannelInboundHandler {
             state = .answering
             deadline?.cancel()
             let (handler, bound) = bound(context)
-            respond(head, body, context.eventLoop) { answer in handler.value.answer(answer, bound.value) }
+            respond(head, body, asker, context.eventLoop) { answer in handler.value.answer(answer, bound.value) }
         }
     }
 

@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 /// Tells whoever asked for a job what came of it: once, from any thread.
 typealias Reply<Value> = @Sendable (Result<Value, StoreError>) -> Void
@@ -19,6 +20,61 @@ struct FileJobs: Sendable {
             case .active: do throws(StoreError) { reply(.success(try work())) } catch { reply(.failure(error)) }
             case .cancelled: reply(.failure(.closing))
             }
+        }
+    }
+
+    /// The same for work that may hold a thread for long: at most half of the pool's do such work at a time, so that what is short finds
+    /// one whatever callers ask for. Called on the loop's thread.
+    func runLong<Value: Sendable>(
+        on loop: any EventLoop, _ work: @escaping @Sendable () throws(StoreError) -> Value,
+        _ done: @escaping (Result<Value, StoreError>) -> Void
+    ) {
+        let reply = reply(on: loop, done)
+        let job: Job = { isActive in
+            guard isActive else { return reply(.failure(.closing)) }
+            do throws(StoreError) { reply(.success(try work())) } catch { reply(.failure(error)) }
+        }
+        let begins = Self.long.withLock { long in
+            guard long[ObjectIdentifier(pool), default: LongJobs()].running < max(1, pool.numberOfThreads / 2) else {
+                long[ObjectIdentifier(pool)]?.waiting.append(job)
+                return false
+            }
+            long[ObjectIdentifier(pool), default: LongJobs()].running += 1
+            return true
+        }
+        if begins { submitLong(job) }
+    }
+
+    private typealias Job = @Sendable (_ isActive: Bool) -> Void
+
+    /// Work of one pool that may take long.
+    private struct LongJobs {
+        var running = 0
+        var waiting: [Job] = []
+    }
+
+    /// By their pools: the stores of a gateway share one.
+    private static let long = Mutex<[ObjectIdentifier: LongJobs]>([:])
+
+    private func submitLong(_ job: @escaping Job) {
+        submit { isActive in
+            job(isActive)
+            while let next = nextLong() {
+                // Another job for it, so that what waits for the pool meanwhile has its turn; a pool that ends takes none.
+                if isActive { return submitLong(next) }
+                next(false)
+            }
+        }
+    }
+
+    /// What follows a job that is done.
+    private func nextLong() -> Job? {
+        Self.long.withLock { long in
+            guard var jobs = long[ObjectIdentifier(pool)] else { return nil }
+            let next = jobs.waiting.isEmpty ? nil : jobs.waiting.removeFirst()
+            if next == nil { jobs.running -= 1 }
+            long[ObjectIdentifier(pool)] = jobs.running > 0 ? jobs : nil
+            return next
         }
     }
 

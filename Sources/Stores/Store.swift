@@ -1,5 +1,6 @@
 package import DecisionLog
 package import NIOCore
+package import NIOPosix
 package import Residency
 package import S3
 
@@ -61,8 +62,10 @@ package protocol Store: Sendable {
     func condition() -> StoreCondition
 
     /// Walks the whole store. Releases no object: tells keys and what is wrong with them, to operators.
+    /// - Parameter pool: a thread of it is taken for as long as the walk lasts.
     func scan(
-        _ options: ScanOptions, on loop: any EventLoop, _ done: @escaping (Result<ScanSummary, StoreError>) -> Void)
+        _ options: ScanOptions, in pool: NIOThreadPool, on loop: any EventLoop,
+        _ done: @escaping (Result<ScanSummary, StoreError>) -> Void)
 }
 
 /// Who has an object looked up and opened: told as the callbacks above are. An object, because a read makes both calls, and a closure for each

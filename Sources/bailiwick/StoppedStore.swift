@@ -53,7 +53,7 @@ struct StoppedStore {
             finding: { print($0) })
         let done = group.next().makePromise(of: ScanSummary.self)
         group.next().execute {
-            directory.scan(options, on: group.next()) { done.completeWith($0.mapError { $0 as any Error }) }
+            directory.scan(options, in: pool, on: group.next()) { done.completeWith($0.mapError { $0 as any Error }) }
         }
         let summary = try done.futureResult.wait()
         print(summary)

@@ -108,7 +108,7 @@ struct WitnessCommand: ParsableCommand {
     private static func handler(_ book: WitnessBook, _ pool: NIOThreadPool) -> WholeRequestHandler {
         WholeRequestHandler(
             bodyBytesMax: AddCheckpoint.bytesMax, idleSecondsMax: 60, nowSeconds: { Clock.now().seconds }
-        ) { head, body, loop, done in
+        ) { head, body, _, loop, done in
             guard String(decoding: head.target, as: UTF8.self) == "/add-checkpoint" else {
                 return done(.text(404, "there is: POST /add-checkpoint\n"))
             }

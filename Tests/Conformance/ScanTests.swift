@@ -130,6 +130,60 @@ import Testing
         #expect(noOperator.status == 1 && noOperator.text.contains("no role"), "\(noOperator)")
     }
 
+    /// Adoptions are events of the log: by them a scan is seen under way.
+    private func entries() -> Int {
+        world.folder.read("log/dub1/checkpoint").split(separator: "\n").dropFirst().first.flatMap { Int($0) } ?? 0
+    }
+
+    private func plant(_ objects: Int) throws {
+        let planted = try run([
+            "python3", "-c",
+            "import os,sys\nos.mkdir(sys.argv[1])\nfor n in range(\(objects)): open(f'{sys.argv[1]}/{n}', 'w').close()",
+            world.folder("store/dub1/alice"),
+        ])
+        #expect(planted.status == 0, "\(planted.errors)")
+    }
+
+    private func beginScan() throws -> (Process, Pipe) {
+        let (scan, output) = (Process(), Pipe())
+        scan.executableURL = URL(fileURLWithPath: "\(products)/bailiwick")
+        scan.arguments = Array(arguments(of: []).dropFirst())
+        scan.standardOutput = output
+        try scan.run()
+        return (scan, output)
+    }
+
+    /// However many are asked for and given up, one runs at a time, for as long as somebody waits for it.
+    @Test func aScanRunsAloneAndEndsWithWhoAskedForIt() throws {
+        try world.edit("dub1-gw1") {
+            $0 = $0.replacingOccurrences(
+                of: "driver = \"directory\"", with: "driver = \"directory\"\nuntagged = \"adopt\"")
+        }
+        let objects = 40_000
+        try plant(objects)
+        let daemon = try world.start("dub1-gw1")
+        let (scan, _) = try beginScan()
+        while entries() < 50, scan.isRunning { usleep(10_000) }
+        let second = try throughDaemon()
+        #expect(second.status == 69 && second.text.contains("a scan of mail-dub1 is under way since "), "\(second)")
+        kill(scan.processIdentifier, SIGKILL)
+        scan.waitUntilExit()
+        let deadline = Date().addingTimeInterval(20)
+        var (before, after) = (0, entries())
+        while before != after {
+            before = after
+            usleep(2_500_000)
+            after = entries()
+            guard Date() < deadline else { throw TestFailure("it goes on: \(after) entries") }
+        }
+        #expect(after < objects)
+        let (third, _) = try beginScan()
+        while entries() < after + 50, third.isRunning { usleep(10_000) }
+        #expect(third.isRunning)
+        #expect(daemon.stop() == 0)
+        third.waitUntilExit()
+    }
+
     /// A scan may take hours; a stop does not wait for it, and who asked hears that it saw only a part.
     @Test func aStopCutsAScanShort() throws {
         try world.edit("dub1-gw1") {
@@ -137,24 +191,9 @@ import Testing
                 of: "driver = \"directory\"", with: "driver = \"directory\"\nuntagged = \"adopt\"")
         }
         let objects = 40_000
-        let store = world.folder("store/dub1/alice")
-        let planted = try run([
-            "python3", "-c",
-            "import os,sys\nos.mkdir(sys.argv[1])\nfor n in range(\(objects)): open(f'{sys.argv[1]}/{n}', 'w').close()",
-            store,
-        ])
-        #expect(planted.status == 0, "\(planted.errors)")
+        try plant(objects)
         let daemon = try world.start("dub1-gw1")
-        let scan = Process()
-        let output = Pipe()
-        scan.executableURL = URL(fileURLWithPath: "\(products)/bailiwick")
-        scan.arguments = Array(arguments(of: []).dropFirst())
-        scan.standardOutput = output
-        try scan.run()
-        // Adoptions are events of the log: it is under way.
-        func entries() -> Int {
-            world.folder.read("log/dub1/checkpoint").split(separator: "\n").dropFirst().first.flatMap { Int($0) } ?? 0
-        }
+        let (scan, output) = try beginScan()
         while entries() < 50, scan.isRunning { usleep(10_000) }
         let began = Date()
         #expect(daemon.stop() == 0)

@@ -41,7 +41,7 @@ import Testing
     /// - Parameter answersLater: the first so many requests.
     private func channel(answersLater: Int = 0, socket: SlowSocket? = nil) throws -> EmbeddedChannel {
         let desk = desk
-        let handler = WholeRequestHandler(bodyBytesMax: 10, nowSeconds: { 0 }) { _, _, _, done in
+        let handler = WholeRequestHandler(bodyBytesMax: 10, nowSeconds: { 0 }) { _, _, _, _, done in
             desk.asked += 1
             if desk.asked <= answersLater { desk.waiting.append(done) } else { done(.text(200, "ok")) }
         }

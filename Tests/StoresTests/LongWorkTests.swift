@@ -1,7 +1,9 @@
+import Dispatch
 import Glibc
 import NIOCore
 import NIOPosix
 import S3
+import Synchronization
 import TestSupport
 import Testing
 
@@ -50,6 +52,41 @@ import Testing
         defer { try? pool.syncShutdownGracefully() }
         for number in 0..<200 { try store.plant(key("m/\(number)"), []) }
         #expect(throws: StoreError.closing) { try store.list() }
+    }
+
+    /// However many listings and digests are asked for, what is short finds a thread.
+    @Test func workThatTakesLongLeavesThreadsForOther() throws {
+        let pool = NIOThreadPool(numberOfThreads: 4)
+        pool.start()
+        defer { try? pool.syncShutdownGracefully() }
+        let (jobs, loop) = (FileJobs(pool: pool), TestStore.loops.next())
+        let counts = Mutex((running: 0, most: 0))
+        let ends = DispatchSemaphore(value: 0)
+        let long = (0..<10).map { _ in loop.makePromise(of: Void.self) }
+        for promise in long {
+            loop.execute {
+                jobs.runLong(on: loop) { () throws(StoreError) in
+                    counts.withLock { $0 = ($0.running + 1, max($0.most, $0.running + 1)) }
+                    ends.wait()
+                    counts.withLock { $0.running -= 1 }
+                } _: {
+                    promise.completeWith($0.mapError { $0 as any Error })
+                }
+            }
+        }
+        for _ in 0..<4 {
+            let short = loop.makePromise(of: Void.self)
+            loop.execute {
+                jobs.run(on: loop) { () throws(StoreError) in
+                } _: { _ in
+                    short.succeed(())
+                }
+            }
+            try short.futureResult.wait()
+        }
+        for _ in long { ends.signal() }
+        for promise in long { try promise.futureResult.wait() }
+        #expect(counts.withLock { $0.most } == 2)
     }
 
     @Test func aKeyOfManyFolders() throws {

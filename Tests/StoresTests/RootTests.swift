@@ -193,7 +193,9 @@ import Testing
         for number in 0..<20 { try store.plant(key("m/\(number)"), []) }
         let seen = Collected<ScanFinding>()
         let options = ScanOptions(finding: { seen.append($0) }, isWanted: { seen.values.count < objects })
-        let summary: ScanSummary = try store.wait { loop, done in store.store.scan(options, on: loop, done) }
+        let summary: ScanSummary = try store.wait { loop, done in
+            store.store.scan(options, in: TestStore.pool, on: loop, done)
+        }
         #expect(!summary.isComplete && summary.objects == objects && seen.values.count == objects)
     }
 
@@ -208,7 +210,9 @@ import Testing
                 asked.append(true)
                 return asked.values.count < 4
             })
-        let summary: ScanSummary = try store.wait { loop, done in store.store.scan(options, on: loop, done) }
+        let summary: ScanSummary = try store.wait { loop, done in
+            store.store.scan(options, in: TestStore.pool, on: loop, done)
+        }
         #expect(!summary.isComplete && summary.problems == 0 && asked.values.count == 4)
     }
 

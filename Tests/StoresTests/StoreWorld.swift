@@ -271,7 +271,9 @@ final class TestStore: Sendable {
         let findings = Collected<ScanFinding>()
         let options = ScanOptions(
             readsContent: readsContent, adopts: adopts, renews: renews, finding: { findings.append($0) })
-        let summary: ScanSummary = try wait { [self] loop, done in store.scan(options, on: loop, done) }
+        let summary: ScanSummary = try wait { [self] loop, done in
+            store.scan(options, in: store.root.jobs.pool, on: loop, done)
+        }
         return (summary, findings.values)
     }
 

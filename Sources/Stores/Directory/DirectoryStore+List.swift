@@ -13,7 +13,7 @@ extension DirectoryStore {
         do throws(StoreError) {
             release = try redeem(permit, operation, target: query.prefix, identity: .none)
         } catch { return done(.failure(error)) }
-        root.jobs.run(on: loop) { () throws(StoreError) -> ListPage in
+        root.jobs.runLong(on: loop) { () throws(StoreError) -> ListPage in
             var listing = Listing(store: self, query: query, release: release)
             return try listing.page()
         } _: {

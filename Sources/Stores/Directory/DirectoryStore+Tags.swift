@@ -1,5 +1,6 @@
 internal import Glibc
 package import NIOCore
+package import NIOPosix
 internal import OpenSSL
 package import Residency
 package import S3
@@ -122,9 +123,10 @@ extension DirectoryStore {
     }
 
     package func scan(
-        _ options: ScanOptions, on loop: any EventLoop, _ done: @escaping (Result<ScanSummary, StoreError>) -> Void
+        _ options: ScanOptions, in pool: NIOThreadPool, on loop: any EventLoop,
+        _ done: @escaping (Result<ScanSummary, StoreError>) -> Void
     ) {
-        root.jobs.run(on: loop) { () throws(StoreError) -> ScanSummary in
+        FileJobs(pool: pool).run(on: loop) { () throws(StoreError) -> ScanSummary in
             var scan = Scan(store: self, options: options)
             try scan.run()
             return scan.summary

@@ -109,7 +109,7 @@ extension DirectoryStore {
         guard verifiesContent, let digest = file.sealed?.tag.contentDigest else {
             return waiter.objectIsOpen(.success(object))
         }
-        root.jobs.run(on: loop) { () throws(StoreError) -> OpenObject in
+        root.jobs.runLong(on: loop) { () throws(StoreError) -> OpenObject in
             let actual = try ContentDigests.of(file.descriptor, size: file.status.size)
             guard actual.sha256 == digest else { throw .contentDamaged }
             return object
