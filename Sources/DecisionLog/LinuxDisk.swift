@@ -42,7 +42,7 @@ struct LinuxDisk: LogDisk {
     }
 
     func fsync(_ descriptor: Int32) throws(Errno) {
-        if Glibc.fsync(descriptor) != 0 { throw Errno(code: errno) }
+        try DiskWaits.during { () throws(Errno) in if Glibc.fsync(descriptor) != 0 { throw Errno(code: errno) } }
     }
 
     func startReading(_ descriptor: Int32) { _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_WILLNEED) }
@@ -52,8 +52,10 @@ struct LinuxDisk: LogDisk {
     func syncsWithItsFileSystem(_ descriptor: Int32) -> Bool { clinux_syncs_with_file_system(descriptor) }
 
     func syncFileSystem(_ descriptor: Int32) throws(Errno) {
-        let result = clinux_sync_file_system(descriptor)
-        if result < 0 { throw Errno(code: Int32(-result)) }
+        try DiskWaits.during { () throws(Errno) in
+            let result = clinux_sync_file_system(descriptor)
+            if result < 0 { throw Errno(code: Int32(-result)) }
+        }
     }
 
     func dropCache(_ descriptor: Int32) { _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) }

@@ -19,6 +19,9 @@ extension Gateway {
         return log.suspendedBecause.map { .suspended($0) }
     }
 
+    /// Who waits for the disk so long that somebody should look at it.
+    package var diskWait: String? { DiskWaits.warning }
+
     /// One line for systemd's STATUS.
     package var statusLine: String {
         switch standstill {

@@ -5,7 +5,7 @@ internal import Stores
 internal import Synchronization
 
 /// Passes a token through every thread that a request depends on: each event loop, that of operators and witnesses too, the log's writer and
-/// integrator, each thread of the file pool. A watchdog that is fed only then is fed by work that really passed, not by a timer that outlives a stuck disk.
+/// integrator, each thread of the file pool. Whoever is known to wait for the disk (`DiskWaits`) has passed it, for so long as that may take. A watchdog that is fed only then is fed by work that really passed, not by a timer that outlives a stuck disk.
 package final class Heartbeat: Sendable {
     /// What one beat came to.
     package enum Beat: Equatable, Sendable {
@@ -26,6 +26,8 @@ package final class Heartbeat: Sendable {
     private static let rendezvousMicroseconds: UInt32 = 10_000
     private static let writer = "log-writer"
     private static let integrator = "log-integrator"
+    /// Whom the integrator waits for.
+    private static let tiles = "log-tiles"
 
     private let loops: [(name: String, loop: any EventLoop)]
     private let pool: NIOThreadPool
@@ -49,8 +51,10 @@ package final class Heartbeat: Sendable {
     package func beat() -> Beat {
         let now = Int64(NIODeadline.now().uptimeNanoseconds / 1000)
         let pulses = log.pulses(since: state.withLock { $0.logToken })
+        let waiting = DiskWaits.all.filter { $0.seconds < DiskWaits.secondsMax }.map(\.thread)
         let step = state.withLock { state -> PulseRounds.Step in
             let round = state.rounds.round
+            for name in waiting { state.rounds.passed(name == Self.tiles ? Self.integrator : name, round: round) }
             if pulses.writer { state.rounds.passed(Self.writer, round: round) }
             if pulses.integrator { state.rounds.passed(Self.integrator, round: round) }
             return state.rounds.step(at: now)

@@ -132,6 +132,7 @@ struct Readiness {
         func words(_ space: DiskSpace, _ what: String) -> String { "\(what) has \(space.freeBytes >> 20) MiB left" }
         if let log = seen.log, log.freeBytes < logBytesMin { return .failed(words(log, "the log's disk")) }
         var warnings: [String] = []
+        if let wait = DiskWaits.warning { warnings.append(wait) }
         if let log = seen.log, log.freeBytes < logBytesWarning { warnings.append(words(log, "the log's disk")) }
         for store in seen.stores {
             if let space = store.condition.space, space.freeBytes < storeBytesWarning {

@@ -9,6 +9,7 @@ struct Steering {
     private let watchdog: Watchdog?
     private var files: FileWatch?
     private var standstill = StandstillNews()
+    private var isDiskSlow = false
     private var nextStatusMilliseconds: Int64 = 0
     private var nextCheckpointMilliseconds: Int64 = 0
 
@@ -34,6 +35,7 @@ struct Steering {
                 nextStatusMilliseconds = now + Self.statusMilliseconds
                 gateway.measureRate()
                 standstill.tell(gateway.standstill)
+                tellDiskWait()
                 Systemd.status(gateway.statusLine)
             }
             if now >= nextCheckpointMilliseconds, let line = gateway.checkpointLine {
@@ -50,6 +52,15 @@ struct Steering {
             case nil: break
             }
         }
+    }
+
+    /// The watchdog lets it wait: without this nobody would hear of it.
+    private mutating func tellDiskWait() {
+        let wait = gateway.diskWait
+        if let wait, !isDiskSlow {
+            Journal.warning("\(wait): is it failing, or does somebody write much to the same file system?")
+        }
+        isDiskSlow = wait != nil
     }
 
     private mutating func reload() {

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import DecisionLog
 internal import Glibc
 internal import Synchronization
 
@@ -53,14 +54,16 @@ struct FileDescriptor: ~Copyable, Sendable {
 }
 
 func synchronize(_ number: Int32) throws(SystemError) {
-    guard fsync(number) == 0 else { throw SystemError("fsync") }
+    try DiskWaits.during { () throws(SystemError) in guard fsync(number) == 0 else { throw SystemError("fsync") } }
 }
 
 /// syncfs(2), by an open file or folder of the file system: EIO also when something of anybody's there could not be written since it was
 /// opened, or since the last such call by the same descriptor, which alone is told.
 func synchronizeFileSystem(of number: Int32) throws(SystemError) {
-    let result = clinux_sync_file_system(number)
-    guard result == 0 else { throw SystemError("syncfs", Int32(-result)) }
+    try DiskWaits.during { () throws(SystemError) in
+        let result = clinux_sync_file_system(number)
+        guard result == 0 else { throw SystemError("syncfs", Int32(-result)) }
+    }
 }
 
 /// What fstat(2) says that anybody here asks for.
