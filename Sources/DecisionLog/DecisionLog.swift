@@ -272,7 +272,7 @@ package final class DecisionLog: @unchecked Sendable {
     /// Keeps a settings snapshot under its digest; durable on return. Not on a loop's thread.
     package func keepPolicy(_ sha256: SHA256Digest, _ bytes: [UInt8]) throws(LogError) {
         do throws(LogSystemError) {
-            // Written again where it is there: the newest file is the one that was in force last.
+            // Written again where it is there: where the log cannot tell, the newest file is the one that was in force last.
             try files.publish("policy/\(sha256.hex)", bytes, mode: 0o600)
         } catch {
             throw .system(error)

@@ -6,9 +6,10 @@ enum LastPolicy {
     /// what the log kept (DESIGN section 5: `iat` never goes back).
     ///
     /// Nil where nothing is kept yet, or it cannot be read here: there is nothing to hold settings against.
-    static func load(log folder: String) -> PolicySnapshot? {
+    /// - Parameter digest: its digest, where the log tells; else the file that was written last is taken for it.
+    static func load(log folder: String, digest: String?) -> PolicySnapshot? {
         // Longer than any file that settings name: it holds them all.
-        guard let path = newest(in: folder + "/policy"),
+        guard let path = digest.map({ "\(folder)/policy/\($0)" }) ?? newest(in: folder + "/policy"),
             let bytes = try? FileReader.read(path, isPrivate: false, bytesMax: PolicySnapshot.bytesMax)
         else { return nil }
         return try? PolicySnapshot(parsing: bytes)

@@ -6,17 +6,20 @@ internal import Tokens
 
 extension Settings {
     /// Reads a settings file and every file that it names.
-    /// - Parameter previous: the snapshot in force; an issuer's revocation list may not be older than the one it has,
-    ///   and a deny list that denied may not be gone. A start is held against what the log was last served under.
-    /// - Parameter nowSeconds: the machine's clock when not given.
+    /// - Parameters:
+    ///   - previous: the snapshot in force; an issuer's revocation list may not be older than the one it has,
+    ///     and a deny list that denied may not be gone. A start is held against what the log was last served under.
+    ///   - lastServed: tells of a log's folder the digest of the snapshot that it was last served under; nil where it does not know.
+    ///   - nowSeconds: the machine's clock when not given.
     package static func load(
-        path: String, previous: Settings? = nil, nowSeconds: Int64? = nil
+        path: String, previous: Settings? = nil, lastServed: @escaping (_ log: String) -> String? = { _ in nil },
+        nowSeconds: Int64? = nil
     ) throws(SettingsError) -> Settings {
         let problems = Problems()
         let table = try table(path)
         let settings = SettingsLoader(
             root: Section(table, path: "", problems: problems), problems: problems, previous: previous,
-            nowSeconds: nowSeconds ?? Int64(time(nil))
+            lastServed: lastServed, nowSeconds: nowSeconds ?? Int64(time(nil))
         ).load()
         guard problems.all.isEmpty, let settings else { throw SettingsError(file: path, problems: problems.all) }
         return settings
@@ -49,6 +52,7 @@ struct SettingsLoader {
     let root: Section
     let problems: Problems
     let previous: Settings?
+    let lastServed: (_ log: String) -> String?
     let nowSeconds: Int64
 
     func load() -> Settings? {
@@ -61,7 +65,8 @@ struct SettingsLoader {
         let log = readLog(stores)
         let issuers = readIssuers(
             Set(datacenters.map(\.place.jurisdiction)),
-            previous?.issuers ?? log.flatMap { LastPolicy.load(log: $0.directory)?.issuers })
+            previous?.issuers
+                ?? log.flatMap { LastPolicy.load(log: $0.directory, digest: lastServed($0.directory))?.issuers })
         let principals = readPrincipals(places, Set(stores.map(\.bucket)))
         root.finish()
         guard problems.all.isEmpty, let gateway, let tls, let log, let registry = IssuerRegistry(issuers.map(\.issuer))

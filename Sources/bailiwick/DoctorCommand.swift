@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import DecisionLog
 internal import Settings
 
 /// `bailiwick doctor`: everything around a gateway that can be wrong before it is.
@@ -20,7 +21,7 @@ struct DoctorCommand: ParsableCommand {
     func run() throws {
         var findings = Diagnosis()
         do throws(SettingsError) {
-            let settings = try Settings.load(path: config)
+            let settings = try Settings.load(path: config, lastServed: LastServed.policy)
             findings.ok("settings", "\(settings.stores.count) stores, \(settings.principals.count) principals")
             for warning in settings.warnings { findings.warn("settings", warning) }
             let doctor = Doctor(settings)

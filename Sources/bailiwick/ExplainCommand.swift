@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import DecisionLog
 internal import JSON
 internal import Residency
 internal import S3
@@ -35,7 +36,7 @@ struct ExplainCommand: ParsableCommand {
 
     func run() throws {
         let settings: Settings
-        do throws(SettingsError) { settings = try Settings.load(path: config) } catch {
+        do throws(SettingsError) { settings = try Settings.load(path: config, lastServed: LastServed.policy) } catch {
             throw ValidationError(error.description)
         }
         let (question, notes) = try question(settings)

@@ -18,7 +18,7 @@ struct StoppedStore {
     let store: StoreSettings
 
     init(config: String, bucket: String) throws {
-        do throws(SettingsError) { settings = try Settings.load(path: config) } catch {
+        do throws(SettingsError) { settings = try Settings.load(path: config, lastServed: LastServed.policy) } catch {
             throw ValidationError(error.description)
         }
         guard let store = settings.stores.first(where: { $0.bucket.text == bucket }) else {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import DecisionLog
 internal import JSON
 internal import OpenSSL
 internal import Residency
@@ -47,7 +48,7 @@ struct TokenVerify: ParsableCommand {
 
     func run() throws {
         let settings: Settings
-        do throws(SettingsError) { settings = try Settings.load(path: config) } catch {
+        do throws(SettingsError) { settings = try Settings.load(path: config, lastServed: LastServed.policy) } catch {
             throw ValidationError(error.description)
         }
         let time = at ?? Clock.now()

@@ -59,7 +59,7 @@ struct Bailiwickd: ParsableCommand {
     }
 
     private func load() throws -> Settings {
-        do throws(SettingsError) { return try Settings.load(path: config) } catch {
+        do throws(SettingsError) { return try Settings.load(path: config, lastServed: LastServed.policy) } catch {
             Journal.error(error.description)
             throw ExitCode(1)
         }

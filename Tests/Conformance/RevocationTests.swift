@@ -77,6 +77,22 @@ import Testing
         reader.end()
     }
 
+    /// What the log was last served under, the log says: the times of its files are those of a copy, or of a clock that was wrong.
+    @Test(arguments: [false, true]) func aDenyListMayNotVanishWhateverTheTimesOfFiles(_ isKilled: Bool) throws {
+        let daemon = try world.start("dub1-gw1")
+        #expect(daemon.stop() == 0)
+        let aged = try run(["sh", "-c", "touch -d '+3 days' '\(world.folder("log/dub1/policy"))'/*"])
+        #expect(aged.status == 0, "\(aged.errors)")
+        let denied = try world.bailiwick(
+            "token", "revoke", "--deny-list", world.folder("issuers/ie.denied"), try world.irishToken())
+        #expect(denied.status == 0)
+        let second = try world.start("dub1-gw1")
+        if isKilled { second.kill() } else { #expect(second.stop() == 0) }
+        try FileManager.default.removeItem(atPath: world.folder("issuers/ie.denied"))
+        let check = try run(["\(products)/bailiwickd", "--check", "--config", world.folder("dub1-gw1.toml")])
+        #expect(check.status == 1 && check.errors.contains("ie.denied is gone"), "\(check)")
+    }
+
     @Test func aReleaseThatOutlivesItsAuthorizationIsBrokenOff() throws {
         _ = try prepare()
         let expires = ISO8601DateFormatter().string(from: Date().addingTimeInterval(4))
