@@ -15,6 +15,11 @@ struct Counters: Sendable {
     var acceptedConnections: UInt64 = 0
     /// Requests without a principal, and malformed ones before one was known.
     var strangers: UInt64 = 0
+    /// Requests that were answered without a decision on record, since too many came, or since none could be recorded.
+    var unrecordedOverloaded: UInt64 = 0
+    var unrecordedUnavailable: UInt64 = 0
+    /// Requests that a store could not serve.
+    private(set) var storageFailures: [StorageFailure: UInt64] = [:]
     var sealFailures: UInt64 = 0
     var misplaced: UInt64 = 0
     var bytesReleased: UInt64 = 0
@@ -42,6 +47,11 @@ struct Counters: Sendable {
         let slot = (store * Self.reasons.count + (Self.reasons.firstIndex(of: reason) ?? 0)) * 2 + (crossing ? 1 : 0)
         guard decisions.indices.contains(slot) else { return }
         decisions[slot] += 1
+    }
+
+    /// Counts a request that a store could not serve. `store` is the store's slot.
+    mutating func count(_ cause: StorageFailure.Cause, store: Int) {
+        storageFailures[StorageFailure(store: store, cause: cause), default: 0] += 1
     }
 
     /// All decisions together.
@@ -74,6 +84,9 @@ struct Counters: Sendable {
         openConnections += other.openConnections
         acceptedConnections += other.acceptedConnections
         strangers += other.strangers
+        unrecordedOverloaded += other.unrecordedOverloaded
+        unrecordedUnavailable += other.unrecordedUnavailable
+        storageFailures.merge(other.storageFailures) { $0 + $1 }
         sealFailures += other.sealFailures
         misplaced += other.misplaced
         bytesReleased += other.bytesReleased
@@ -83,4 +96,19 @@ struct Counters: Sendable {
         decisionMicroseconds.add(other.decisionMicroseconds)
         requestMicroseconds.add(other.requestMicroseconds)
     }
+}
+
+/// Why, and which store could not serve a request.
+struct StorageFailure: Hashable, Sendable {
+    enum Cause: String, CaseIterable, Sendable {
+        /// The disk failed, or what lies on it is not what was written.
+        case error
+        /// No room for a new object.
+        case full
+        /// Too many objects are open, or change at once under one name.
+        case busy
+    }
+
+    let store: Int
+    let cause: Cause
 }

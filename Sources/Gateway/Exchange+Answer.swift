@@ -199,6 +199,7 @@ extension Exchange {
 
     /// A decision to refuse.
     func answer(refusing reason: Reason) {
+        if index == nil { countUnrecorded(reason) }
         let isUnknownBucket = reason == .notEntitled && store == nil
         let jurisdiction =
             isUnknownBucket
@@ -208,6 +209,15 @@ extension Exchange {
             isUnknownBucket: isUnknownBucket, error: error)
         answerError(
             refusal.code, refusal.message, jurisdiction: jurisdiction, reason: reason, decision: index)
+    }
+
+    /// No durable decision counts it.
+    private func countUnrecorded(_ reason: Reason) {
+        switch reason {
+        case .overloaded: worker.counters.unrecordedOverloaded += 1
+        case .logUnavailable: worker.counters.unrecordedUnavailable += 1
+        default: break
+        }
     }
 
     /// The datacenter to name beside an owner: the object's own where it is known to be of that jurisdiction, else the store's.
@@ -228,17 +238,27 @@ extension Exchange {
         case .md5Mismatch: fail(.badDigest)
         case .sha256Mismatch: fail(.contentSHA256Mismatch)
         case .metadataTooLarge: fail(.metadataTooLarge)
-        case .full: fail(.serviceUnavailable, "The store is full.")
-        case .contended: fail(.slowDown)
+        case .full:
+            count(.full)
+            fail(.serviceUnavailable, "The store is full.")
+        case .contended:
+            count(.busy)
+            fail(.slowDown)
         case .busy:
+            count(.busy)
             worker.reportBusy(error)
             fail(.slowDown)
         case .closing: fail(.serviceUnavailable)
         case .permit, .untagged, .tagInvalid, .misplaced, .notRecorded, .contentDamaged, .sealKeyMissing, .obstructed,
             .outOfTurn, .system:
+            count(.error)
             worker.report("\(id.text): \(error)")
             fail(.internalError)
         }
+    }
+
+    private func count(_ cause: StorageFailure.Cause) {
+        if let store { worker.counters.count(cause, store: store.position) }
     }
 
     func fail(_ code: S3ErrorCode, _ detail: String? = nil) {

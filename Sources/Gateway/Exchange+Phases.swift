@@ -175,7 +175,10 @@ extension Exchange {
                 worker.overwrites.count(for: principal.settings.name, at: time)
             }
         case .timeMoved(let later): decideAgain(at: later)
-        case .overloaded: answer(refusing: .overloaded)
+        case .overloaded:
+            // What waits for the log is too much already.
+            if let principal { worker.aggregates.count(.overloaded, of: principal.settings.name) }
+            answer(refusing: .overloaded)
         case .unavailable: answer(refusing: .logUnavailable)
         }
     }

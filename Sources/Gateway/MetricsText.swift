@@ -89,6 +89,22 @@ extension MetricsText {
         gauge("bailiwick_connections", "Open connections.", counters.openConnections)
         counter("bailiwick_connections_total", "Connections accepted.", counters.acceptedConnections)
         counter("bailiwick_strangers_total", "Requests whose certificate names no principal.", counters.strangers)
+        describe(
+            "bailiwick_unrecorded_total", "counter",
+            "Requests of known callers answered 503 without a decision on record, by reason.")
+        for (reason, count) in [
+            (Reason.overloaded, counters.unrecordedOverloaded), (.logUnavailable, counters.unrecordedUnavailable),
+        ] { sample("bailiwick_unrecorded_total", [("reason", reason.rawValue)], count) }
+        describe(
+            "bailiwick_storage_failures_total", "counter",
+            "Requests that a store could not serve, answered 500 (error) or 503 (full, busy).")
+        for (slot, bucket) in buckets.enumerated() {
+            for cause in StorageFailure.Cause.allCases {
+                sample(
+                    "bailiwick_storage_failures_total", [("store", bucket), ("cause", cause.rawValue)],
+                    counters.storageFailures[StorageFailure(store: slot, cause: cause)] ?? 0)
+            }
+        }
         counter(
             "bailiwick_seal_failures_total", "Objects refused because their tag does not verify.", counters.sealFailures
         )

@@ -165,6 +165,9 @@ import Testing
         let flooding = try answers(flood.output)
         #expect(flooding.contains { $0.status == 200 })
         #expect(flooding.contains { $0.status == 503 && $0.decision == nil })
+        let metrics = try world.curl("dub1-operator", from: "127.0.10.5", "/metrics", at: world.dublin + 1).text
+        let unrecorded = flooding.count { $0.status == 503 }
+        #expect(metrics.contains("\nbailiwick_unrecorded_total{reason=\"overloaded\"} \(unrecorded)\n"), "\(metrics)")
         #expect(daemon.stop() == 0)
         // Beside the one PUT.
         let grown = try decisions(world).count - 1
@@ -224,6 +227,8 @@ import Testing
         #expect(health.status == 200)
         let metrics = try world.curl("dub1-operator", from: "127.0.10.5", "/metrics", at: world.dublin + 1)
         #expect(metrics.text.contains("\nbailiwick_log_open 0\n"))
+        let unrecorded = "bailiwick_unrecorded_total{reason=\"log-unavailable\"} "
+        #expect(metrics.text.contains(unrecorded) && !metrics.text.contains(unrecorded + "0\n"), "\(metrics.text)")
     }
 
     private struct Load {

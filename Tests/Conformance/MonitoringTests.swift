@@ -163,7 +163,8 @@ import Testing
         let names = text.split(separator: "\n").map { String($0.prefix { $0 != ":" }) }
         #expect(
             names == [
-                "log", "checkpoint", "witnesses", "listening", "stores", "certificate", "revocation-lists", "issuers",
+                "log", "checkpoint", "witnesses", "listening", "stores", "certificate", "revocation-lists",
+                "issuers",
                 "disk", "settings",
             ])
         let socket = try run([
@@ -186,6 +187,22 @@ import Testing
         let words = "https://authorizations.example.ie: its key ie-2026 was to be replaced by 0001-01-01"
         #expect(status == 200 && text.contains(end < 0 ? "issuers: warning: \(words)" : "issuers: ok\n"), "\(text)")
         #expect(try metrics(world).contains(" \(end)\n"))
+    }
+
+    /// Which store, which object and why, where there may be no entry that tells it.
+    @Test func aRequestThatAStoreCannotServeIsToldAndCounted() throws {
+        let world = try World()
+        try FileManager.default.createSymbolicLink(
+            atPath: world.folder("store/dub1/alice"), withDestinationPath: "/dev/null")
+        try world.start("dub1-gw1")
+        for _ in 0..<30 {
+            let answer = try world.curl(
+                "dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/1", body: Data("x".utf8))
+            #expect(answer.status == 500)
+        }
+        #expect(
+            try metrics(world).contains(
+                "bailiwick_storage_failures_total{store=\"mail-dub1\",cause=\"error\"} 30\n"))
     }
 
     @Test func aStoreThatWasReplacedIsNotReady() throws {
