@@ -252,13 +252,29 @@ extension Exchange {
         case .permit, .untagged, .tagInvalid, .misplaced, .notRecorded, .contentDamaged, .sealKeyMissing, .obstructed,
             .outOfTurn, .system:
             count(.error)
-            worker.report("\(id.text): \(error)")
+            report(error)
             fail(.internalError)
         }
     }
 
     private func count(_ cause: StorageFailure.Cause) {
         if let store { worker.counters.count(cause, store: store.position) }
+    }
+
+    /// No entry need tell of it: a look-up comes before the decision.
+    private func report(_ error: StoreError) {
+        guard let store else { return worker.report("\(id.text): \(error)") }
+        let bucket = store.policy.bucket
+        guard let more = worker.mayReport(bucket, error) else { return }
+        var what = [bucket.text]
+        if let request {
+            what.append(request.operation.rawValue)
+            if let key = request.key {
+                what.append(store.pseudonyms.pseudonym("object", bucket: bucket.text, key.utf8))
+            }
+        }
+        let rest = more > 0 ? " (and \(more) more like it since the last line)" : ""
+        worker.report("\(id.text): \(what.joined(separator: " ")): \(error)\(rest)")
     }
 
     func fail(_ code: S3ErrorCode, _ detail: String? = nil) {

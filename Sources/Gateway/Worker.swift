@@ -111,6 +111,12 @@ final class Worker {
     var startedSeconds: Int64 { shared.startedSeconds }
 
     func report(_ text: String) { shared.report(text) }
+    private var storageReports = StorageReports()
+
+    /// Whether the journal is to be told of a store's error once more: with how many like it were passed over, else nil.
+    func mayReport(_ bucket: BucketName, _ error: StoreError) -> Int? {
+        storageReports.take(bucket, "\(error)", at: loop.turn)
+    }
 
     private var toldBusy: NIODeadline?
 

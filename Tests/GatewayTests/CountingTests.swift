@@ -1,4 +1,5 @@
 import DecisionLog
+import NIOCore
 import Residency
 import Settings
 import Testing
@@ -36,6 +37,21 @@ import Testing
         #expect(events.contains { $0.contains("192.0.2.0/24") && $0.contains("\"count\":200") })
         #expect(events.contains { $0.contains("2001:db8:1:0:0:0:0:0/48") && $0.contains("\"count\":2") })
         #expect(aggregates.takeEvents(gateway).isEmpty)
+    }
+
+    /// A disk that fails at each request is told of, with how often, and does not fill the journal.
+    @Test func storesThatFailAreToldOfSomeTimesAMinute() throws {
+        var reports = StorageReports()
+        let bucket = try #require(BucketName("mail-dub1"))
+        func take(_ second: Int64, _ error: String = "pread: EIO") -> Int? {
+            reports.take(bucket, error, at: .uptimeNanoseconds(0) + .seconds(second))
+        }
+        #expect((0..<100).map { _ in take(1) } == Array(repeating: 0, count: 10) + Array(repeating: nil, count: 90))
+        // Another error is another matter.
+        #expect(take(2, "fsync: EIO") == 0)
+        #expect(take(60) == nil)
+        #expect(take(61) == 91)
+        #expect(take(61) == 0)
     }
 
     /// A flood from everywhere does not grow the log by more than its bound.
