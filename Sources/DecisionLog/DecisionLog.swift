@@ -287,6 +287,7 @@ package final class DecisionLog: @unchecked Sendable {
             status.suspendedBecause = suspendedBecause
             status.size = pending.end
             status.durableSize = durableSize
+            status.aheadMicroseconds = max(0, lastTime.microseconds - clock.wall().microseconds)
             status.checkpointSize = checkpointSize
             status.minimumIndex = prunedSize
             status.checkpointAgeMilliseconds = (clock.monotonicMicroseconds() - checkpointAt) / 1000

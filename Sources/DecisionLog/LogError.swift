@@ -65,6 +65,8 @@ package struct LogStatus: Sendable {
     /// Entries queued or durable.
     package var size: UInt64 = 0
     package var durableSize: UInt64 = 0
+    /// How far the last entry's time is ahead of the clock; 0 where it is not.
+    package var aheadMicroseconds: Int64 = 0
     /// Why decisions are refused for the time being, while the log itself is well; nil where they are not.
     package var suspendedBecause: String?
     package var checkpointSize: UInt64 = 0

@@ -26,6 +26,10 @@ extension MetricsText {
         gauge(
             "bailiwick_log_suspended", "1 while decisions are refused for want of witnesses.",
             log.suspendedBecause == nil ? 0 : 1)
+        gauge(
+            "bailiwick_log_ahead_seconds",
+            "How far the log's time, by which authorizations are judged, is ahead of the clock.",
+            Self.seconds(log.aheadMicroseconds))
         counter("bailiwick_log_entries_total", "Entries on disk.", log.durableSize)
         gauge("bailiwick_log_waiting_entries", "Entries that are not on disk yet.", log.size - log.durableSize)
         describe("bailiwick_log_commit_seconds", "histogram", "Durable writes of groups to the write-ahead log.")

@@ -39,6 +39,9 @@ struct Readiness {
     private static let logBytesWarning: UInt64 = 1 << 30
     private static let storeBytesWarning: UInt64 = 1 << 30
     private static let checkpointMillisecondsMax: Int64 = 60_000
+    /// The log's time ahead of the clock: from where somebody should look, and from where authorizations are judged by a wrong time.
+    private static let aheadSecondsWarning: Int64 = 5
+    private static let aheadSecondsMax: Int64 = 60
 
     let checks: [Check]
 
@@ -52,6 +55,7 @@ struct Readiness {
         let seen = gateway.condition.last
         checks = [
             Check(name: "log", outcome: Self.log(log)),
+            Check(name: "clock", outcome: Self.clock(log)),
             Check(name: "checkpoint", outcome: Self.checkpoint(log)),
             Check(name: "witnesses", outcome: Self.witnesses(witnesses, quorum: quorum)),
             Check(name: "listening", outcome: isStopping ? .failed("stopping") : .ok),
@@ -66,6 +70,15 @@ struct Readiness {
 
     private static func log(_ log: LogStatus) -> Check.Outcome {
         (log.closedBecause ?? log.suspendedBecause).map { .failed($0) } ?? .ok
+    }
+
+    /// The log's time never goes back: once the clock was ahead, authorizations, certificates and lists are judged by that time until the
+    /// clock has caught up, over restarts too.
+    private static func clock(_ log: LogStatus) -> Check.Outcome {
+        let seconds = log.aheadMicroseconds / 1_000_000
+        guard seconds >= aheadSecondsWarning else { return .ok }
+        let words = "the log's time is \(seconds) s ahead of the clock: authorizations are judged by it"
+        return seconds < aheadSecondsMax ? .warning(words) : .failed(words)
     }
 
     private static func checkpoint(_ log: LogStatus) -> Check.Outcome {

@@ -1,6 +1,5 @@
 internal import NIOPosix
 internal import Residency
-internal import S3
 internal import Synchronization
 
 /// Scans of stores. They take hours, and so have a thread of their own, on which those of different stores take turns: however many are

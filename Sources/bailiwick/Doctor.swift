@@ -186,7 +186,9 @@ struct Doctor {
             else { return findings.ok(name, "no entries yet") }
             if newest.seconds > now + 5 {
                 findings.fail(
-                    "clock", "the log's last entry is of \(newest.rfc3339), ahead of the clock: set the clock right")
+                    "clock",
+                    "the log's last entry is of \(newest.rfc3339), and authorizations are judged by it. If the clock is right now, wait until then or begin a new log (OPERATING.md, The log's time is ahead of the clock); if not, set it right"
+                )
             }
             let first = try reader.firstIndex(notBefore: Timestamp(seconds: now - 86_400))
             guard first < size, let oldest = LogReader.time(of: try reader.entry(first)) else {

@@ -163,7 +163,7 @@ import Testing
         let names = text.split(separator: "\n").map { String($0.prefix { $0 != ":" }) }
         #expect(
             names == [
-                "log", "checkpoint", "witnesses", "listening", "stores", "certificate", "revocation-lists",
+                "log", "clock", "checkpoint", "witnesses", "listening", "stores", "certificate", "revocation-lists",
                 "issuers",
                 "disk", "settings",
             ])
