@@ -140,7 +140,7 @@ struct PresentedTokens {
         case false?:
             throw Contradiction(
                 says: "reference of \(place) is \(reference)",
-                follows: "that is not the pseudonym of the token's reference")
+                follows: "that is not the pseudonym of the token's reference\(reveal.doubt(reference))")
         }
     }
 }

@@ -31,6 +31,8 @@ package final class Reveal {
     private var known: [[UInt8]] = []
     private var isKnown: Set<[UInt8]> = []
     private var tables: [Place: Table] = [:]
+    /// Ids of keys under which a pseudonym was that of its name.
+    private var proven: Set<String> = []
 
     /// - Parameters:
     ///   - keys: pseudonym keys; none for an audit without revealing.
@@ -47,9 +49,19 @@ package final class Reveal {
 
     /// Is the pseudonym that of this value? nil where its key is not held.
     func isPseudonym(_ pseudonym: String, of value: [UInt8], _ field: String, bucket: String) -> Bool? {
-        keys[Self.keyID(pseudonym)].map { keys in
+        let keyID = Self.keyID(pseudonym)
+        let isIt = keys[keyID].map { keys in
             keys.contains { $0.pseudonym(field, bucket: bucket, value) == pseudonym }
         }
+        if isIt == true { proven.insert(keyID) }
+        return isIt
+    }
+
+    /// What may be wrong instead of the log, where a pseudonym is not that of its name.
+    func doubt(_ pseudonym: String) -> String {
+        let keyID = Self.keyID(pseudonym)
+        guard !proven.contains(keyID) else { return "" }
+        return "; no pseudonym before it was made by the key given as \(keyID): is that the pseudonym key of this id?"
     }
 
     func mailbox(_ pseudonym: String, bucket: String) -> Finding { find(pseudonym, "mailbox", bucket, [], Self.itself) }
@@ -79,7 +91,9 @@ package final class Reveal {
         }
         table.count = known.count
         defer { tables[place] = table }
-        return table.names[pseudonym].map { .name($0) } ?? .unknown
+        guard let name = table.names[pseudonym] else { return .unknown }
+        proven.insert(keyID)
+        return .name(name)
     }
 
     private static func itself(_ name: [UInt8]) -> [[UInt8]] { [name] }

@@ -180,6 +180,7 @@ struct SettingsLoader {
     private func readDatacenters() -> [DatacenterSettings] {
         var seen: Set<DatacenterName> = []
         var networks: [(Network, String)] = []
+        var purposes = KeyPurposes()
         return root.sections("datacenter").compactMap { section in
             let name = section.requiredString("name").flatMap { DatacenterName($0) }
             if name == nil, section.has("name") {
@@ -204,6 +205,8 @@ struct SettingsLoader {
             }
             let seals = section.namedKeys("seal_keys")
             let pseudonyms = section.namedKeys("pseudonym_keys")
+            purposes.take(seals, "seal_keys", section)
+            purposes.take(pseudonyms, "pseudonym_keys", section)
             section.finish()
             guard let name, let jurisdiction else { return nil }
             if !seen.insert(name).inserted { section.problem("name", "a second datacenter named \(name)") }
@@ -390,5 +393,21 @@ struct SettingsLoader {
                 name, "\"\(text)\" is no ISO 3166-1 alpha-2 or ISO 3166-2 code, such as \"IE\" or \"US-CA\"")
         }
         return code
+    }
+}
+
+/// What each key is for, in all datacenters. Both kinds are of one form, and a pseudonym key is for auditors to hold: one that sealed tags too
+/// would let them seal.
+private struct KeyPurposes {
+    private var seen: [[UInt8]: (purpose: String, place: String)] = [:]
+
+    mutating func take(_ keys: [NamedKey], _ purpose: String, _ section: Section) {
+        for (index, key) in keys.enumerated() {
+            let name = "\(purpose)[\(index)]"
+            if let other = seen[key.bytes], other.purpose != purpose {
+                section.problem(name, "the same key as \(other.place): a key seals tags or hides names, never both")
+            }
+            seen[key.bytes] = (purpose, section.key(name))
+        }
     }
 }

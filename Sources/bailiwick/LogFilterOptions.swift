@@ -28,6 +28,12 @@ struct LogFilterOptions: ParsableArguments {
             throw ValidationError(
                 "--reason \(reason) is none; there is: \(Reason.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
+        for (option, value) in [("--mailbox", mailbox), ("--object", object)] {
+            guard let value, revealKey.isEmpty, !value.contains(":") else { continue }
+            throw ValidationError(
+                "\(option) \(value) is no pseudonym as it stands in the log (KEYID:…): for a real name give --reveal-key, the pseudonym key of the store's datacenter."
+            )
+        }
         if !revealKey.isEmpty, mailbox == nil, object == nil {
             throw ValidationError("--reveal-key is for --mailbox and --object: it turns a name into its pseudonym.")
         }

@@ -52,6 +52,9 @@ import Testing
             #expect(revealed.status == 0, "\(revealed.errors)")
             #expect(!revealed.text.contains("--reveal-key"), "\(revealed.text)")
             #expect(revealed.text.contains("a prefix may cover it (--names)"), "\(revealed.text)")
+            // The seal key has the same id, and is the auditor's mistake, not the log's.
+            let mistaken = try audit("--reveal-key", world.folder("keys/seal-dub1"))
+            #expect(mistaken.status == 1 && mistaken.errors.contains("is that the pseudonym key of this id?"))
 
             try world.folder.write("names", "alan\nalice/INBOX/1\nalice/INBOX/2\nbob\n")
             let named = try audit("--reveal-key", world.folder("keys/pseudonym-dub1"), "--names", world.folder("names"))

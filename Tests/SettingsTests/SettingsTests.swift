@@ -158,6 +158,9 @@ import Tokens
             "keys/pseudonym-dub1\"]", "keys/pseudonym-dub1\", \"FOLDER/keys/pseudonym-dub1\"]",
             "datacenter[0].pseudonym_keys[1]", "a second key with the id dub1-2026"),
         Mistake(
+            "keys/pseudonym-dub1\"", "keys/seal-dub1\"", "datacenter[0].pseudonym_keys[0]",
+            "the same key as datacenter[0].seal_keys[0]"),
+        Mistake(
             "[[issuer]]\nid = \"https://courts.example.us\"",
             "[[store]]\nbucket = \"mail-two\"\ndatacenter = \"dub1\"\ndriver = \"directory\"\npath = \"FOLDER/store/./dub1/alice\"\n[[issuer]]\nid = \"https://courts.example.us\"",
             "store[1].path", "of mail-dub1 are one folder, or one in the other"),
