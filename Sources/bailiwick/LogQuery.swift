@@ -26,11 +26,14 @@ struct LogQuery: ParsableCommand {
     @Flag(help: "Whole entries, one JSON line each.") var json = false
 
     func run() throws {
-        var search = try MergedSearch(LogArguments.readers(folders, from: filters.from?.time), filters.filter())
+        let readers = try LogArguments.readers(folders, from: filters.from?.time)
+        var search = try MergedSearch(readers, filters.filter())
+        var isEmpty = true
         var output = Output()
         var table = EntryTable(showsLog: folders.count > 1)
         let bar = ProgressBar("searching")
         while let hit = try search.next(progress: bar.show) {
+            isEmpty = false
             if json {
                 try output.line(JSONLine.entry(hit.origin, hit.index, hit.line))
             } else {
@@ -40,6 +43,20 @@ struct LogQuery: ParsableCommand {
         }
         bar.clear()
         try output.flush()
+        if isEmpty { for reader in readers { KeyFiles.tell(try nothing(in: reader)) } }
+    }
+
+    /// Nothing on standard output may be a log without such an entry, one that is not published yet, or a key that is another.
+    private func nothing(in reader: LogReader) throws -> String {
+        let (size, origin) = (reader.checkpoint.size, EntryTable.printable(reader.checkpoint.origin))
+        var words = "\(origin): no entry matches"
+        if size > reader.minimumIndex, let last = LogReader.time(of: try reader.entry(size - 1)) {
+            words += ", of \(size - reader.minimumIndex) up to \(last.rfc3339)"
+        }
+        if !filters.revealKey.isEmpty {
+            words += "; is --reveal-key the pseudonym key of the store's datacenter, of that time?"
+        }
+        return words
     }
 }
 

@@ -276,7 +276,16 @@ import Testing
         #expect(try log.tool("query", log.path, "--mailbox", hidden).text == named.text)
         let object = try log.tool("query", log.path, "--object", "alice/12", "--reveal-key", "pseudonym", "--json")
         #expect(object.text.split(separator: "\n").count >= 9)
-        #expect(try log.tool("query", log.path, "--mailbox", name).text.isEmpty)
+        // A name for which there can be no entry, and a key that is another, are not "nobody read it".
+        let plain = try log.tool("query", log.path, "--mailbox", name)
+        #expect(plain.status == 64 && plain.text.isEmpty && plain.errors.contains("--reveal-key"), "\(plain)")
+        try log.folder.write(
+            "other", "dub1-2026:\(Base64.standard.encode([UInt8](repeating: 8, count: 32)))\n", mode: 0o600)
+        let wrong = try log.tool("query", log.path, "--mailbox", name, "--reveal-key", "other")
+        #expect(wrong.status == 0 && wrong.text.isEmpty, "\(wrong)")
+        #expect(
+            wrong.errors.contains("no entry matches, of 500 up to 2") && wrong.errors.contains("is --reveal-key the"),
+            "\(wrong)")
         #expect(try log.tool("query", log.path, "--reveal-key", "pseudonym").status != 0)
     }
 
