@@ -1,3 +1,4 @@
+internal import Glibc
 internal import HTTP
 internal import NIOCore
 internal import NIOPosix
@@ -42,13 +43,15 @@ extension Gateway {
                         try channel.pipeline.syncOperations.addHandler(desk.handler { nil })
                     }
                 }
-            } catch {
-                let isInUse = (error as? IOError)?.errnoCode == 98 || (error as? SocketError)?.isAddressInUse == true
-                throw .listen(
-                    "\(item.key): \(item.place): \(isInUse ? "the address is in use by another process" : "\(error)")")
-            }
+            } catch { throw .listen("\(item.key): \(item.place): \(Self.words(error))") }
             state.withLock { $0.listeners.append(listener) }
         }
+    }
+
+    private static func words(_ error: any Error) -> String {
+        let cause = (error as? IOError).map { SocketError($0.errnoCode, "bind") } ?? error as? SocketError
+        guard let cause else { return "\(error)" }
+        return cause.isAddressInUse ? "the address is in use by another process" : "\(cause)"
     }
 
     // MARK: - S3
@@ -98,8 +101,24 @@ extension Gateway {
     private func listen(
         _ item: ListenPlan.Item, _ setUp: @escaping @Sendable (any Channel) throws -> Void
     ) throws -> Listener {
+        if case (.bind, .path(let path)) = (item.source, item.place) { try requireUnused(path) }
         let channel = try open(item, bootstrap(item, setUp)).wait()
         return Listener(address: channel.localAddress) { try? channel.close().wait() }
+    }
+
+    /// A socket that nobody listens on was left over, and is taken away; one that answers is another daemon's.
+    private func requireUnused(_ path: String) throws {
+        do {
+            try ClientBootstrap(group: group).connect(unixDomainSocketPath: path).wait().close().wait()
+        } catch let error as IOError {
+            switch error.errnoCode {
+            case ECONNREFUSED, ENOENT: return
+            // Too many wait for whoever listens.
+            case EAGAIN: break
+            default: throw SocketError(error.errnoCode, "connect")
+            }
+        }
+        throw SocketError(EADDRINUSE, "connect")
     }
 
     private func open(_ item: ListenPlan.Item, _ bootstrap: ServerBootstrap) -> EventLoopFuture<any Channel> {

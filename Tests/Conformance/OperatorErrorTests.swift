@@ -81,6 +81,24 @@ import Testing
         #expect(second.output.lowercased().contains("in use"))
     }
 
+    /// Whoever asks for the health of a gateway there must not be told another's.
+    @Test func aDaemonDoesNotTakeAnothersSocketAway() throws {
+        let first = try world.start("dub1-gw1")
+        let socket = world.folder("run/dub1-gw1.sock")
+        try world.edit("iad1-gw1") { $0.replace(world.folder("run/iad1-gw1.sock"), with: socket) }
+        let second = try Daemon(settings: world.folder("iad1-gw1.toml"), socket: socket)
+        second.process.waitUntilExit()
+        #expect(second.process.terminationStatus == 1)
+        #expect(second.output.contains("gateway.operators_socket: \(socket): the address is in use"))
+        try first.waitUntilReady()
+        // What a daemon left that was killed is nobody's.
+        first.kill()
+        #expect(FileManager.default.fileExists(atPath: socket))
+        let third = try Daemon(settings: world.folder("iad1-gw1.toml"), socket: socket)
+        try third.waitUntilReady()
+        #expect(third.stop() == 0)
+    }
+
     @Test func aSecondDaemonOnTheSameStoreIsKeptOut() throws {
         try world.start("dub1-gw1")
         try world.edit("iad1-gw1") {
