@@ -1,5 +1,6 @@
 internal import DecisionLog
 internal import NIOCore
+internal import Residency
 package import Settings
 internal import Synchronization
 internal import TLS
@@ -23,9 +24,7 @@ extension Gateway {
         let now = wallClockSeconds()
         _ = try Self.tlsContext(settings, now)
         guard settings.gateway.name == startedWith.gateway.name else {
-            throw .key(
-                "gateway.name: \"\(settings.gateway.name)\" instead of \"\(startedWith.gateway.name)\": a log is one gateway's; restart"
-            )
+            throw Self.otherGateway(settings.gateway.name, than: startedWith.gateway.name.text)
         }
         let before = state.withLock { $0.service }
         let service = try Service(settings, pool: pool, reusing: before)

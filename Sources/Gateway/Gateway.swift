@@ -62,6 +62,7 @@ package final class Gateway: Sendable {
     /// Tries everything that a start needs and can be tried without one: keys, certificates, stores.
     package static func check(_ settings: Settings) throws(GatewayError) {
         let now = wallClockSeconds()
+        try requireOwnLog(settings)
         _ = try tlsContext(settings, now)
         _ = try signers(settings)
         _ = try Witnesses.clients(settings)
@@ -75,6 +76,20 @@ package final class Gateway: Sendable {
         }
     }
 
+    /// A log is one gateway's: its entries, and the tokens that it kept, name it.
+    private static func requireOwnLog(_ settings: Settings) throws(GatewayError) {
+        guard let owner = LastServed.gateway(log: settings.log.directory), owner != settings.gateway.name.text else {
+            return
+        }
+        throw otherGateway(settings.gateway.name, than: owner)
+    }
+
+    static func otherGateway(_ name: GatewayName, than owner: String) -> GatewayError {
+        .key(
+            "gateway.name: \"\(name)\" instead of \"\(owner)\": a log is one gateway's; begin a new log with the new name, and restart"
+        )
+    }
+
     /// Opens log and stores, and listens.
     /// - Parameters:
     ///   - activated: listening sockets that the service manager handed over.
@@ -84,6 +99,7 @@ package final class Gateway: Sendable {
         _ settings: Settings, identity: Identity, activated: [ActivatedSocket], follower: (any LogFollower)?,
         report: @escaping @Sendable (String) -> Void
     ) throws(GatewayError) -> Gateway {
+        try requireOwnLog(settings)
         _ = try tlsContext(settings, wallClockSeconds())
         let plan = try ListenPlan(settings.gateway, activated: activated)
         let signers = try signers(settings)

@@ -88,6 +88,9 @@ struct StoppedStore {
             KeyFiles.tell("the log has witnesses: what has no tag is listed, and adopted by a scan through the daemon")
             return nil
         }
+        if let owner = LastServed.gateway(log: settings.log.directory), owner != settings.gateway.name.text {
+            throw ValidationError("\(settings.log.directory) is the log of \(owner), not of \(settings.gateway.name)")
+        }
         let signers = try settings.log.signingKeys.map { try NoteSigner($0) }
         guard let first = signers.first else { return nil }
         let policy = SHA256Digest(hashing: settings.policy)

@@ -99,6 +99,23 @@ import Testing
         #expect(third.stop() == 0)
     }
 
+    /// What the log says of one gateway nobody may read as another's.
+    @Test func aLogIsOfOneGateway() throws {
+        let first = try world.start("dub1-gw1")
+        try world.edit("dub1-gw1") { $0.replace("name = \"dub1-gw1\"", with: "name = \"dub1-gw2\"") }
+        first.signal(SIGHUP)
+        let words = "gateway.name: \"dub1-gw2\" instead of \"dub1-gw1\": a log is one gateway's"
+        try first.waitForOutput(words)
+        #expect(first.stop() == 0)
+        let check = try check { _ in }
+        #expect(check.status == 1 && check.errors.contains(words), "\(check)")
+        let second = try Daemon(settings: world.folder("dub1-gw1.toml"), socket: world.folder("run/dub1-gw1.sock"))
+        second.process.waitUntilExit()
+        #expect(second.process.terminationStatus == 1 && second.output.contains(words), "\(second.output)")
+        try world.edit("dub1-gw1") { $0.replace(world.folder("log/dub1"), with: world.folder("log/dub1-gw2")) }
+        #expect(try world.start("dub1-gw1").stop() == 0)
+    }
+
     @Test func aSecondDaemonOnTheSameStoreIsKeptOut() throws {
         try world.start("dub1-gw1")
         try world.edit("iad1-gw1") {
