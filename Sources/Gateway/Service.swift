@@ -70,6 +70,10 @@ final class Service: Sendable {
                     // By the folder, whose lock it holds: the bucket may have another name now.
                     reusing: previous?.stores.first { $0.policy.path == store.path }))
         }
+        for (position, store) in stores.enumerated() {
+            guard let other = stores[..<position].firstIndex(where: store.shares) else { continue }
+            throw .store("store[\(position)].path: \(store.policy.path) is the folder of store[\(other)]")
+        }
         self.stores = stores
         self.buckets = buckets
         storesByBucket = Dictionary(stores.map { ($0.policy.bucket, $0) }) { first, _ in first }
@@ -169,8 +173,11 @@ final class ServedStore: Sendable {
         let configuration = DirectoryStore.Configuration(
             bucket: settings.bucket, place: settings.policy.place, mailboxRule: rule, keyring: keyring,
             verifiesContent: settings.verifiesContent)
+        // Under the same path it stays the folder that was opened, whatever was put in its place.
         if let previous, previous.policy.path == settings.path {
             directory = previous.directory.reconfigured(configuration)
+        } else if let open = DirectoryStore.reopen(path: settings.path, configuration) {
+            directory = open
         } else {
             do throws(DirectoryStoreError) {
                 directory = try DirectoryStore.open(path: settings.path, configuration, pool: pool)
@@ -181,6 +188,8 @@ final class ServedStore: Sendable {
         else { throw .key("store[\(position)]: its datacenter has no pseudonym key") }
         pseudonyms = Pseudonymizer(keyID: key.id, key: HMACKey(key.bytes))
     }
+
+    func shares(_ other: ServedStore) -> Bool { directory.shares(other.directory) }
 }
 
 /// Why the gateway cannot start, or a reload is not taken.

@@ -17,12 +17,12 @@ extension Store {
 }
 
 extension DirectoryStore {
-    package func condition() -> StoreCondition { root.condition() }
+    package func condition() -> StoreCondition { root.condition(path) }
 }
 
 extension DirectoryRoot {
     /// The folder must still be the one that was locked: a file system that was unmounted or mounted over it is another one.
-    func condition() -> StoreCondition {
+    func condition(_ path: String) -> StoreCondition {
         let space = DiskSpace(path: path)
         do throws(SystemError) {
             let there = try openRoot(path)

@@ -162,6 +162,45 @@ import Testing
         #expect(try client.ask("GET").hasPrefix("200 "))
     }
 
+    /// By what the path leads to: another spelling of it, and a folder that comes back while somebody still reads from it, are this
+    /// process's own.
+    @Test func aStoreIsKnownByItsFolder() throws {
+        let path = world.folder("store/dub1")
+        func set(_ from: String, _ to: String) throws {
+            try world.edit("dub1-gw1") {
+                #expect($0.contains(from))
+                $0 = $0.replacingOccurrences(of: from, with: to)
+            }
+        }
+        func get() throws -> Int {
+            try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/1").status
+        }
+        let body = Data(repeating: 7, count: 24 << 20)
+        #expect(try world.curl("dub1-mailserver", from: "127.0.10.5", "/mail-dub1/alice/big", body: body).status == 200)
+        try set("\"\(path)\"", "\"\(path)/\"")
+        try reload()
+        #expect(try get() == 200)
+        let reader = Process()
+        reader.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        reader.arguments = [
+            "curl", "-s", "--limit-rate", "100k", "-o", world.folder("big"), "--cacert",
+            world.folder("pki/servers-ca.crt"), "--interface", "127.0.10.5", "--cert",
+            world.folder("pki/dub1-mailserver.crt"), "--key", world.folder("pki/dub1-mailserver.key"),
+            "https://127.0.0.1:\(world.dublin)/mail-dub1/alice/big",
+        ]
+        try reader.run()
+        defer { reader.terminate() }
+        try poll { world.folder.read("big").utf8.count > 0 }
+        let other = world.folder("store/other")
+        try FileManager.default.createDirectory(atPath: other, withIntermediateDirectories: false)
+        try set("\"\(path)/\"", "\"\(other)\"")
+        try reload(2)
+        #expect(try get() == 404)
+        try set("\"\(other)\"", "\"\(path)\"")
+        try reload(3)
+        #expect(try get() == 200 && reader.isRunning)
+    }
+
     @Test func whatWaitsForARestartIsSaid() throws {
         try world.edit("dub1-gw1") {
             $0 = $0.replacingOccurrences(of: "[log]\n", with: "[log]\ncheckpoint_interval_ms = 2000\n")

@@ -5,7 +5,6 @@ internal import Synchronization
 
 /// The folder of a directory store: its lock, its internal folders, and what is remembered of it. Lives across reloads.
 final class DirectoryRoot: Sendable {
-    let path: String
     let folder: FileDescriptor
     /// New files that wait for their name. Emptied at start.
     let stage: FileDescriptor
@@ -18,9 +17,21 @@ final class DirectoryRoot: Sendable {
     let sortedFolders = SortedFolderCache(bytesMax: StoreLimits.sortedFolderBytesMax)
     private let stageNames = Atomic<UInt64>(0)
 
+    private struct Living {
+        weak var root: DirectoryRoot?
+    }
+
+    /// Every root of the process that somebody still has: settings that name it no more leave it to the requests in hand.
+    private static let living = Mutex<[FileIdentity: Living]>([:])
+
+    /// The root of the folder that a path leads to now.
+    static func living(at path: String) -> DirectoryRoot? {
+        guard let folder = try? openRoot(path), let identity = try? folder.status().identity else { return nil }
+        return living.withLock { $0[identity]?.root }
+    }
+
     /// Locks a folder and makes it ready.
     init(path: String, pool: NIOThreadPool) throws(DirectoryStoreError) {
-        self.path = path
         jobs = FileJobs(pool: pool)
         do throws(SystemError) {
             let folder = try openRoot(path)
@@ -38,7 +49,12 @@ final class DirectoryRoot: Sendable {
             }
             try Self.empty(stage)
             publisher = Publisher(jobs, stage: stage)
+            let identity = try folder.status().identity
             self.folder = folder
+            Self.living.withLock { living in
+                living = living.filter { $0.value.root != nil }
+                living[identity] = Living(root: self)
+            }
         } catch {
             if error.call == "flock", error.code == EWOULDBLOCK { throw .locked(path: path) }
             throw DirectoryStoreError(error, path: path)

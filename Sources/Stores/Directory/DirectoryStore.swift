@@ -12,6 +12,8 @@ package struct DirectoryStore: Store {
     let keyring: SealKeyring
     let verifiesContent: Bool
     let root: DirectoryRoot
+    /// The folder, as the settings name it.
+    package let path: String
     let judged = JudgedTags(count: StoreLimits.judgedTagsCount)
     let resting = RestingObjects(count: RestingObjects.count(descriptorsMax: ProcessFacts.descriptorsMax()))
 
@@ -40,7 +42,12 @@ package struct DirectoryStore: Store {
     package static func open(
         path: String, _ configuration: Configuration, pool: NIOThreadPool
     ) throws(DirectoryStoreError) -> DirectoryStore {
-        DirectoryStore(configuration, root: try DirectoryRoot(path: path, pool: pool))
+        DirectoryStore(configuration, root: try DirectoryRoot(path: path, pool: pool), path: path)
+    }
+
+    /// A folder that this process has open already, whatever it was called: lock and caches are shared. nil where it has not.
+    package static func reopen(path: String, _ configuration: Configuration) -> DirectoryStore? {
+        DirectoryRoot.living(at: path).map { DirectoryStore(configuration, root: $0, path: path) }
     }
 
     /// Tries what a store needs of a folder without locking or changing it: for `--check`, also while a daemon runs on it.
@@ -50,21 +57,22 @@ package struct DirectoryStore: Store {
         } catch { throw DirectoryStoreError(error, path: path) }
     }
 
-    private init(_ configuration: Configuration, root: DirectoryRoot) {
+    private init(_ configuration: Configuration, root: DirectoryRoot, path: String) {
         bucket = configuration.bucket
         place = configuration.place
         mailboxRule = configuration.mailboxRule
         keyring = configuration.keyring
         verifiesContent = configuration.verifiesContent
         self.root = root
+        self.path = path
     }
 
-    /// The folder, as the settings name it.
-    package var path: String { root.path }
+    /// Is it the same folder?
+    package func shares(_ other: DirectoryStore) -> Bool { root === other.root }
 
     /// The same folder under a reload's settings: lock and caches are shared.
     package func reconfigured(_ configuration: Configuration) -> DirectoryStore {
-        DirectoryStore(configuration, root: root)
+        DirectoryStore(configuration, root: root, path: path)
     }
 }
 
