@@ -1,4 +1,5 @@
 package import DecisionLog
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 internal import OpenSSL
@@ -66,6 +67,7 @@ package final class Gateway: Sendable {
         _ = try tlsContext(settings, now)
         _ = try signers(settings)
         _ = try Witnesses.clients(settings)
+        try requireLogFolder(settings.log.directory)
         for (position, store) in settings.stores.enumerated() {
             guard MailboxRule(store.mailbox) != nil else {
                 throw .key("store[\(position)].mailbox: \"\(store.mailbox)\" is no rule such as \"{mailbox}/**\"")
@@ -73,6 +75,16 @@ package final class Gateway: Sendable {
             do throws(DirectoryStoreError) { try DirectoryStore.probe(path: store.path) } catch {
                 throw .store("store[\(position)].path: \(error)")
             }
+        }
+    }
+
+    /// The log's folder, or the one that it will be made in, takes files. A file system that has none without a name may hold a log, too.
+    private static func requireLogFolder(_ path: String) throws(GatewayError) {
+        let parent = path.split(separator: "/").dropLast().joined(separator: "/")
+        let place = DiskSpace(path: path) == nil ? (path.hasPrefix("/") ? "/" : "") + parent : path
+        do throws(LogSystemError) { _ = try LogDiskProbe(folder: place.isEmpty ? "." : place) } catch {
+            guard [ENOENT, ENOTDIR, EACCES, EPERM, EROFS, ENOSPC].contains(error.code) else { return }
+            throw .log(.system(error))
         }
     }
 

@@ -127,6 +127,14 @@ struct SettingsLoader {
         }
         if section.has("listen"), listen.isEmpty { section.problem("listen", "expected at least one address:port") }
         let operators = section.string("operators_listen").flatMap { listenAddress(section, "operators_listen", $0) }
+        var taken: Set<ListenAddress> = []
+        for (index, address) in listen.enumerated() where address.port != 0 && !taken.insert(address).inserted {
+            section.problem("listen[\(index)]", "\(address) a second time")
+        }
+        if let operators, taken.contains(operators) {
+            section.problem(
+                "operators_listen", "\(operators) is one of gateway.listen: operators have an address of their own")
+        }
         let socket = section.string("operators_socket")
         let considers = section.choice("location", [("network", true), ("off", false)], default: true)
         let timeout = section.integer("stop_timeout_seconds", default: 30, in: 1...3600)

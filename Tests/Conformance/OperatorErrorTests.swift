@@ -31,6 +31,14 @@ import Testing
         #expect(result.errors.contains("store/elsewhere"))
     }
 
+    @Test func aLogThatCannotBeMadeIsNamedBeforeTheStart() throws {
+        let result = try check { $0.replace(world.folder("log/dub1"), with: "/nonexistent/log") }
+        #expect(result.status == 1 && result.errors.contains("log.directory: open /nonexistent: No such file"))
+        let file = world.folder("keys/log-dub1")
+        let below = try check { $0.replace("/nonexistent/log", with: file + "/log") }
+        #expect(below.status == 1 && below.errors.contains("log.directory: open \(file): Not a directory"), "\(below)")
+    }
+
     @Test func aFileSystemWithoutExtendedAttributesIsRefused() throws {
         // sysfs has none, and no O_TMPFILE either.
         let result = try check {

@@ -29,6 +29,22 @@ import Tokens
         return text.replacingOccurrences(of: old, with: new)
     }
 
+    /// The daemon would find it in use by another process, which it is itself.
+    @Test func noTwoListenersShareAnAddress() throws {
+        let (own, operators) = ("127.0.0.1:\(world.dublin)", "127.0.0.1:\(world.dublin + 1)")
+        for (text, key) in [
+            (
+                try edited("operators_listen = \"\(operators)\"", "operators_listen = \"\(own)\""),
+                "gateway.operators_listen"
+            ),
+            (try edited("listen = [\"\(own)\"]", "listen = [\"\(own)\", \"\(own)\"]"), "gateway.listen[1]"),
+        ] {
+            let error = #expect(throws: SettingsError.self) { try load(text) }
+            #expect(error?.problems.map(\.key) == [key])
+        }
+        _ = try load(try edited("listen = [\"\(own)\"]", "listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]"))
+    }
+
     @Test func theDemosSettingsAreReadWhole() throws {
         let settings = try load(text)
         #expect(settings.gateway.name.text == "dub1-gw1")
