@@ -146,7 +146,6 @@ final class Witnesses: Sendable {
         let note = log.checkpoint
         askAll(note) { [self] size, lines, contradiction in
             if let contradiction {
-                report(contradiction)
                 log.close(becauseOfWitness: contradiction)
             } else {
                 // Not written again for a later time alone; what one signed before stays while others sign later.

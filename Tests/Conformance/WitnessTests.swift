@@ -368,7 +368,7 @@ import Testing
         let ready = try world.curl("dub1-operator", from: "127.0.10.5", "/ready", at: world.dublin + 1)
         #expect(ready.status == 503 && ready.text.contains(says), "\(ready.text)")
         #expect(daemon.process.isRunning)
-        // Once as what it is, and once as what is wrong with the witness: nobody is asked any more.
+        // Once as why the log closed, and once as what is wrong with the witness: nobody is asked any more.
         #expect(daemon.output.components(separatedBy: says).count == 3, "\(daemon.output)")
     }
 
