@@ -100,7 +100,7 @@ final class OperatorsDesk: Sendable {
             !reason.isEmpty
         else {
             return done(
-                .text(400, "expected {\"store\",\"key\",\"reason\"} with a configured store, a key and a reason\n"))
+                unusable(body, "expected {\"store\",\"key\",\"reason\"} with a configured store, a key and a reason"))
         }
         let (log, name) = (gateway.log, gateway.currentService.name)
         let object = store.pseudonyms.pseudonym("object", bucket: store.policy.bucket.text, key.utf8)
@@ -164,7 +164,7 @@ final class OperatorsDesk: Sendable {
         _ answer: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let store = store(request) else {
-            return answer(.text(400, "expected {\"store\"} with a configured store\n"))
+            return answer(unusable(body, "expected {\"store\"} with a configured store"))
         }
         guard !caller.isAbroad(of: store) else {
             return refuse(.scanTags, caller, store, nil, "border", .text(403, Self.abroad(store)), on: loop, answer)
@@ -216,6 +216,15 @@ final class OperatorsDesk: Sendable {
             case .failure(let error): done(.text(500, findings.text + "\(error)\n"))
             }
         }
+    }
+
+    /// A request that asks for nothing that can be done; a store that is none is told with those that are.
+    private func unusable(_ body: [UInt8], _ expected: String) -> WholeAnswer {
+        guard let request = (try? JSONValue(parsing: body, depthMax: 2))?.object, let name = request["store"]?.string,
+            store(request) == nil
+        else { return .text(400, expected + "\n") }
+        let stores = gateway.currentService.stores.map(\.policy.bucket.text)
+        return .text(400, "\(name) is no store; there is: \(stores.joined(separator: ", "))\n")
     }
 
     private func store(_ request: JSONObject) -> ServedStore? {

@@ -3,6 +3,7 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 internal import OpenSSL
+internal import Sockets
 internal import TLS
 
 /// Asks one witness for its cosignature (C2SP tlog-witness).
@@ -55,6 +56,18 @@ struct WitnessClient: Sendable {
 struct WitnessError: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
+
+    /// As an operator reads it in `/ready`.
+    static func words(_ error: any Error) -> String {
+        switch error {
+        case let error as NIOConnectionError:
+            guard let first = error.connectionErrors.first?.error else { return "there is no such host" }
+            return words(first)
+        case let error as IOError: return "\(SocketError(error.errnoCode, "connection"))"
+        case ChannelError.connectTimeout: return "nothing answers there"
+        default: return "\(error)"
+        }
+    }
 }
 
 /// One request and its answer.

@@ -195,7 +195,7 @@ final class Witnesses: Sendable {
                 let outcome: WitnessClient.Outcome
                 switch result {
                 case .success(let known): outcome = known
-                case .failure(let error): outcome = .unavailable("\(error)")
+                case .failure(let error): outcome = .unavailable(WitnessError.words(error))
                 }
                 take(outcome, of: index, size: checkpoint.size)
                 switch outcome {

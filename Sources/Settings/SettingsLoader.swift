@@ -122,10 +122,13 @@ struct SettingsLoader {
             return name
         }
         let place = self.place(section, "datacenter", places)
-        let listen = section.strings("listen", required: true).enumerated().compactMap { index, text in
+        let listenTexts = section.strings("listen", required: true)
+        let listen = listenTexts.enumerated().compactMap { index, text in
             self.listen(section, "listen[\(index)]", text)
         }
-        if section.has("listen"), listen.isEmpty { section.problem("listen", "expected at least one address:port") }
+        if section.has("listen"), listenTexts.isEmpty {
+            section.problem("listen", "expected at least one address:port")
+        }
         let operators = section.string("operators_listen").flatMap { listenAddress(section, "operators_listen", $0) }
         var taken: Set<ListenAddress> = []
         for (index, address) in listen.enumerated() where address.port != 0 && !taken.insert(address).inserted {

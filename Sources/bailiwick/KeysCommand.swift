@@ -49,6 +49,13 @@ struct KeysNew: ParsableCommand {
     var name: String?
 
     func validate() throws {
+        for (option, isGiven, kinds) in [
+            ("--kid", kid != nil, [.issuer]), ("--jwks", jwks != nil, [.issuer]),
+            ("--id", id != nil, [.seal, .pseudonym]),
+            ("--name", name != nil, [.log, .witness]),
+        ] as [(String, Bool, [Kind])] where isGiven && !kinds.contains(kind) {
+            throw ValidationError("\(option) is not for a key of the kind \(kind.rawValue).")
+        }
         switch kind {
         case .issuer:
             guard let kid, (1...TokenLimits.identifierBytesMax).contains(kid.utf8.count) else {

@@ -11,7 +11,14 @@ struct OperatorsAnswer: Sendable {
 
     /// Prints it. Throws the exit status that it comes to, where that is not 0.
     func show() throws {
-        print(String(decoding: body, as: UTF8.self), terminator: "")
+        let text = String(decoding: body, as: UTF8.self)
+        // S3's answers are XML, the operators' none.
+        guard !text.hasPrefix("<?xml") else {
+            KeyFiles.tell(
+                "That is where the gateway serves S3 (gateway.listen): --operators takes its gateway.operators_listen.")
+            throw OperatorsClient.unavailable
+        }
+        print(text, terminator: "")
         switch status {
         case 200: return
         case 503: throw OperatorsClient.unavailable

@@ -19,7 +19,7 @@ struct StoppedStore {
 
     init(config: String, bucket: String) throws {
         do throws(SettingsError) { settings = try Settings.load(path: config, lastServed: LastServed.policy) } catch {
-            throw ValidationError(error.description)
+            throw CommandFailure(error.description)
         }
         guard let store = settings.stores.first(where: { $0.bucket.text == bucket }) else {
             throw ValidationError(
@@ -45,7 +45,7 @@ struct StoppedStore {
         let directory: DirectoryStore
         do throws(DirectoryStoreError) {
             directory = try DirectoryStore.open(path: store.path, configuration, pool: pool)
-        } catch { throw ValidationError("\(store.bucket): \(error)") }
+        } catch { throw CommandFailure("\(store.bucket): \(error)") }
         let opened = try openLog(isNeeded: renews)
         defer { opened?.close() }
         let options = ScanOptions(
@@ -62,14 +62,14 @@ struct StoppedStore {
 
     private func configuration() throws -> DirectoryStore.Configuration {
         guard let rule = MailboxRule(store.mailbox) else {
-            throw ValidationError("store.mailbox: \"\(store.mailbox)\" is no rule such as \"{mailbox}/**\"")
+            throw CommandFailure("store.mailbox: \"\(store.mailbox)\" is no rule such as \"{mailbox}/**\"")
         }
         let keyring = SealKeyring(
             try settings.datacenters.map { datacenter in
                 (
                     datacenter.place,
                     try datacenter.sealKeys.map { key in
-                        guard let id = SealKeyID(key.id) else { throw ValidationError("seal key \(key.id)") }
+                        guard let id = SealKeyID(key.id) else { throw CommandFailure("seal key \(key.id)") }
                         return SealKey(id: id, key: HMACKey(key.bytes))
                     }
                 )
@@ -84,12 +84,12 @@ struct StoppedStore {
     private func openLog(isNeeded: Bool) throws -> DecisionLog? {
         guard adopts || isNeeded else { return nil }
         guard settings.log.witnesses.isEmpty else {
-            if isNeeded { throw ValidationError("the log has witnesses: renew tags through the running daemon") }
+            if isNeeded { throw CommandFailure("the log has witnesses: renew tags through the running daemon") }
             KeyFiles.tell("the log has witnesses: what has no tag is listed, and adopted by a scan through the daemon")
             return nil
         }
         if let owner = LastServed.gateway(log: settings.log.directory), owner != settings.gateway.name.text {
-            throw ValidationError("\(settings.log.directory) is the log of \(owner), not of \(settings.gateway.name)")
+            throw CommandFailure("\(settings.log.directory) is the log of \(owner), not of \(settings.gateway.name)")
         }
         let signers = try settings.log.signingKeys.map { try NoteSigner($0) }
         guard let first = signers.first else { return nil }
@@ -114,7 +114,7 @@ struct StoppedStore {
     private func adoption(_ log: DecisionLog) throws -> @Sendable (ObjectKey) -> Bool {
         guard
             let key = settings.datacenters.first(where: { $0.place == store.policy.place })?.pseudonymKeys.first
-        else { throw ValidationError("\(store.bucket): its datacenter has no pseudonym key") }
+        else { throw CommandFailure("\(store.bucket): its datacenter has no pseudonym key") }
         let pseudonyms = Pseudonymizer(keyID: key.id, key: HMACKey(key.bytes))
         let (bucket, gateway) = (store.bucket.text, settings.gateway.name)
         return { key in

@@ -61,6 +61,10 @@ struct TagsReseal: ParsableCommand {
     @Option(help: "Why, for the log.") var reason: String
     @OptionGroup var operators: OperatorsOptions
 
+    func validate() throws {
+        if reason.isEmpty { throw ValidationError("--reason: why, for whoever reads the log.") }
+    }
+
     func run() throws {
         try operators.post(
             "/tags/reseal",

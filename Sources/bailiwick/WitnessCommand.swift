@@ -69,7 +69,7 @@ struct WitnessCommand: ParsableCommand {
             }
         let listener: any Channel
         do { listener = try server.bind(host: host, port: port).wait() } catch let error as IOError {
-            throw ValidationError(
+            throw CommandFailure(
                 "--listen \(listen): \(error.errnoCode == EADDRINUSE ? "the address is in use by another process" : "\(error)")"
             )
         }
@@ -92,8 +92,8 @@ struct WitnessCommand: ParsableCommand {
         let logs = try log.map(LogArguments.verifier)
         do throws(LogError) { return try WitnessBook(folder: state, signer: signer, logs: logs) } catch {
             switch error {
-            case .locked: throw ValidationError("--state \(state): another witness holds it.")
-            default: throw ValidationError("--state \(state): \(error)")
+            case .locked: throw CommandFailure("--state \(state): another witness holds it.")
+            default: throw CommandFailure("--state \(state): \(error)")
             }
         }
     }

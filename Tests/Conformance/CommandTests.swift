@@ -207,6 +207,13 @@ import Testing
         #expect(try verify(good).status == 0)
     }
 
+    /// An option of another kind is a mistake about what is made.
+    @Test func aKeyTakesNoOptionOfAnotherKind() throws {
+        let key = try bailiwick(["keys", "new", "--kind", "seal", "--id", "a", "--kid", "b", "--private", "seal-b"])
+        #expect(key.status == 64 && key.errors.contains("--kid is not for a key of the kind seal"), "\(key)")
+        #expect(!FileManager.default.fileExists(atPath: world.folder("seal-b")))
+    }
+
     /// What could only be meant otherwise is not signed.
     @Test func whatNobodyWouldTakeIsNotIssued() throws {
         let signing = ["--key", "keys/issuer-ie.pem", "--kid", "ie-2026", "--hours", "1"]

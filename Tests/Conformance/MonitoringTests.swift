@@ -268,6 +268,13 @@ import Testing
     }
 
     @Test(.enabled(if: python != nil, "a Python with cryptography"))
+    func aWitnessThatIsNotReachedIsToldInPlainWords() throws {
+        let (world, daemon) = try rich()
+        defer { daemon.kill() }
+        try wait(world) { $0.text.contains("witness.example.net/w1: connection: Connection refused\n") }
+    }
+
+    @Test(.enabled(if: python != nil, "a Python with cryptography"))
     func aRevocationListThatEndsSoonIsAWarning() throws {
         let (world, daemon) = try rich()
         defer { daemon.kill() }

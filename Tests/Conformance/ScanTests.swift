@@ -59,7 +59,7 @@ import Testing
 
         // Its lock is the daemon's while that runs.
         let kept = try whileStopped()
-        #expect(kept.status != 0 && kept.errors.contains("in use by another process"), "\(kept.errors)")
+        #expect(kept.status == 1 && kept.errors.contains("in use by another process"), "\(kept.errors)")
 
         #expect(daemon.stop() == 0)
         let stopped = try whileStopped("--content")
@@ -126,6 +126,8 @@ import Testing
             let result = try scan("https://127.0.0.1:\(wrong)")
             #expect(result.status == 64 && result.errors.contains("the port 1 to 65535"), "\(result)")
         }
+        let elsewhere = try scan("https://127.0.0.1:\(world.dublin)")
+        #expect(elsewhere.status == 69 && elsewhere.errors.contains("gateway.operators_listen"), "\(elsewhere)")
         let noOperator = try scan("https://127.0.0.1:\(port)", "dub1-auditor")
         #expect(noOperator.status == 1 && noOperator.text.contains("no role"), "\(noOperator)")
     }
@@ -231,5 +233,10 @@ import Testing
             "\(products)/bailiwick", "tags", "scan", "mail-other", "--config", world.folder("dub1-gw1.toml"),
         ])
         #expect(result.status != 0 && result.errors.contains("mail-dub1"))
+        try world.start("dub1-gw1")
+        var arguments = arguments(of: [])
+        arguments[3] = "mail-other"
+        let asked = try run(arguments)
+        #expect(asked.status == 1 && asked.text == "mail-other is no store; there is: mail-dub1\n", "\(asked)")
     }
 }
