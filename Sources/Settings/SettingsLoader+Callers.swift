@@ -26,7 +26,7 @@ extension SettingsLoader {
             let codes = section.strings("jurisdictions", required: true).enumerated().compactMap {
                 index, text -> Jurisdiction? in
                 guard let code = jurisdiction(section, "jurisdictions[\(index)]", text) else { return nil }
-                if !known.contains(code) {
+                if !known.contains(code), areNamesKnown {
                     section.problem(
                         "jurisdictions[\(index)]",
                         "no [[datacenter]] lies in \(code): this issuer could open nothing there")
@@ -141,6 +141,7 @@ extension SettingsLoader {
             }
             let stores = section.strings("stores").enumerated().compactMap { index, text -> BucketName? in
                 if let bucket = BucketName(text), buckets.contains(bucket) { return bucket }
+                guard areNamesKnown else { return nil }
                 section.problem(
                     "stores[\(index)]",
                     "\"\(text)\" is no [[store]]; there is: \(buckets.map(\.text).sorted().joined(separator: ", "))")

@@ -388,9 +388,17 @@ struct SettingsLoader {
 
     // MARK: - Names
 
+    /// False where a datacenter or store could not be read: who names one may well name that one, and is told nothing.
+    var areNamesKnown: Bool {
+        !problems.all.contains { problem in
+            problem.key.hasPrefix("datacenter[") || problem.key.hasPrefix("store[")
+        }
+    }
+
     func place(_ section: Section, _ name: String, _ places: [DatacenterName: Place]) -> Place? {
         guard let text = section.requiredString(name) else { return nil }
         if let datacenter = DatacenterName(text), let place = places[datacenter] { return place }
+        guard areNamesKnown else { return nil }
         section.problem(
             name,
             "\"\(text)\" is no [[datacenter]]; there is: \(places.keys.map(\.text).sorted().joined(separator: ", "))")

@@ -29,6 +29,18 @@ import Tokens
         return text.replacingOccurrences(of: old, with: new)
     }
 
+    /// Who names what could not be read is not told that there is no such thing.
+    @Test func oneMistakeIsOneProblem() throws {
+        for (from, to, key) in [
+            ("jurisdiction = \"IE\"", "jurisdiction = \"IRL\"", "datacenter[0].jurisdiction"),
+            ("driver = \"directory\"", "driver = \"x\"", "store[0].driver"),
+            ("listen = [\"127.0.0.1:\(world.dublin)\"]", "listen = [\"localhost:1\"]", "gateway.listen[0]"),
+        ] {
+            let error = #expect(throws: SettingsError.self) { try load(try edited(from, to)) }
+            #expect(error?.problems.map(\.key) == [key])
+        }
+    }
+
     /// The daemon would find it in use by another process, which it is itself.
     @Test func noTwoListenersShareAnAddress() throws {
         let (own, operators) = ("127.0.0.1:\(world.dublin)", "127.0.0.1:\(world.dublin + 1)")
