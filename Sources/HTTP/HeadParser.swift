@@ -10,9 +10,14 @@ struct HeadParser {
         let (method, target) = try requestLine(bytes.span, &at)
         let fieldsStart = at
         var meaning = FieldMeaning()
+        var fault: FramingError?
         try FieldBlock(limits: limits).parse(bytes.span, &at) { field throws(FramingError) in
-            try meaning.add(bytes.span.extracting(field.name), bytes.span.extracting(field.value), field.value)
+            do throws(FramingError) {
+                try meaning.add(bytes.span.extracting(field.name), bytes.span.extracting(field.value), field.value)
+            } catch { fault = fault ?? error }
         }
+        // Lines that are none come first, wherever they stand: nothing in such a head is to be trusted.
+        if let fault { throw fault }
         return try meaning.head(method: method, bytes: bytes, target: target, fieldsStart: fieldsStart)
     }
 

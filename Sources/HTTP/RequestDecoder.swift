@@ -38,6 +38,9 @@ package struct RequestDecoder {
     /// reference in it.
     package var bufferedByteCount: Int { mutating get { buffer.count - start } }
 
+    /// Memory that is held for bytes to come.
+    var capacity: Int { mutating get { buffer.capacity } }
+
     /// What is kept of an idle connection's memory.
     private static let idleBytesMax = 4 << 10
 
@@ -79,7 +82,7 @@ package struct RequestDecoder {
             switch state {
             case .head(let scan):
                 guard let head = try head(scan) else { return nil }
-                if case .end = state { state = beginning }
+                if case .end = state { endRequest() }
                 return head
             case .failed(let error): throw error
             case .body, .chunkSize, .chunk, .chunkEnd, .trailers, .end: preconditionFailure("a head inside a body")
@@ -90,8 +93,9 @@ package struct RequestDecoder {
         }
     }
 
-    private var beginning: State {
-        .head(BlockScan(bytesMax: limits.headBytesMax, firstLineBytesMax: limits.requestLineBytesMax))
+    private mutating func endRequest() {
+        if start == buffer.count, buffer.capacity > Self.idleBytesMax { (buffer, start) = ([], 0) }
+        state = .head(BlockScan(bytesMax: limits.headBytesMax, firstLineBytesMax: limits.requestLineBytesMax))
     }
 
     private enum Step {
@@ -120,8 +124,7 @@ package struct RequestDecoder {
             return .again
         case .trailers(let scan): return try trailers(scan)
         case .end(let trailers):
-            if start == buffer.count, buffer.capacity > Self.idleBytesMax { (buffer, start) = ([], 0) }
-            state = beginning
+            endRequest()
             return .event(.end(trailers: trailers))
         case .failed(let error): throw error
         }

@@ -118,6 +118,7 @@ internal import NIOCore
 
     /// Writes the records that are ready to the socket, as much as it takes.
     func send() -> Sending {
+        guard !outgoing.isEmpty else { return .all }
         while sentBytes < outgoing.count {
             let sent = sentBytes
             let count = unsafe outgoing.withUnsafeBytes { records in
@@ -176,7 +177,11 @@ internal import NIOCore
     }
 
     /// Frees what OpenSSL reads and writes records in, 33 KiB, where nothing is in it; the next record makes it anew.
-    func releaseBuffers() { _ = unsafe SSL_free_buffers(ssl) }
+    func releaseBuffers() {
+        // Between two records alone: OpenSSL before 3.0.14 frees them under a record whose header it has taken (CVE-2024-4741).
+        guard unsafe SSL_has_pending(ssl) == 0, unsafe String(cString: SSL_rstate_string(ssl)) == "RH" else { return }
+        _ = unsafe SSL_free_buffers(ssl)
+    }
 
     /// Sends close_notify. Not called twice: a second call while data is queued kills the connection.
     func shutdown() {

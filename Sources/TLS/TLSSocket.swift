@@ -252,7 +252,7 @@ package final class TLSSocket: SocketHandler {
     package func checkDeadline(now: NIODeadline) {
         if hasReceived {
             (hasReceived, hasBuffers) = (false, true)
-        } else if hasBuffers, session?.unsentBytes == 0 {
+        } else if hasBuffers, case .open = state, session?.unsentBytes == 0 {
             hasBuffers = false
             session?.releaseBuffers()
         }

@@ -152,6 +152,8 @@ private let chunked = "\(put)Transfer-Encoding: chunked\r\n\r\n"
             // Transfer codings: chunked once and alone.
             ("\(put)Transfer-Encoding: gzip\r\n\r\n", .unknownTransferCoding),
             ("\(put)Transfer-Encoding:\r\n\r\n", .unknownTransferCoding),
+            ("\(put)Transfer-Encoding: gzip\r\nno field\r\n\r\n", .malformedField),
+            ("\(put)Transfer-Encoding: gzip\r\nContent-Length: x\r\n\r\n", .unknownTransferCoding),
             ("\(put)Transfer-Encoding: identity\r\n\r\n", .unknownTransferCoding),
             ("\(put)Transfer-Encoding: gzip, chunked\r\n\r\n", .unknownTransferCoding),
             ("\(put)Transfer-Encoding: chunked, identity\r\n\r\n", .unknownTransferCoding),
@@ -363,10 +365,24 @@ private let chunked = "\(put)Transfer-Encoding: chunked\r\n\r\n"
                 return
             }
             #expect(try decoder.next() == nil)
-            guard piece.storageCapacity <= 1024 else {
-                Issue.record("\(piece.storageCapacity) bytes are held")
+            guard piece.storageCapacity <= 1024, decoder.capacity <= 1024 else {
+                Issue.record("\(piece.storageCapacity) and \(decoder.capacity) bytes are held")
                 return
             }
         }
+    }
+
+    /// A client that once sent much at once costs no more than another.
+    @Test func aLargeHeadIsLetGoWithItsRequest() throws {
+        var decoder = RequestDecoder()
+        decoder.append(
+            bytes("GET /b/k HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "y", count: 40_000))\r\n\r\n").span)
+        #expect(try decoder.nextHead()?.method == .get)
+        #expect(decoder.capacity <= 4096)
+        let many = String(repeating: "GET /b/k HTTP/1.1\r\nHost: a\r\n\r\n", count: 500)
+        decoder.append(bytes(many).span)
+        for _ in 0..<500 { #expect(try decoder.nextHead()?.method == .get) }
+        #expect(try decoder.nextHead()?.method == nil)
+        #expect(decoder.capacity <= 4096)
     }
 }

@@ -137,6 +137,33 @@ import Testing
         #expect(served.events.withLockedValue(\.sentLater) > 0)
     }
 
+    /// A record whose header has come is under way: nothing of its session is given back.
+    @Test func aRecordMayComeInTwoPiecesFarApart() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+            s = c.wrap_bio(received, sent, server_hostname="127.0.0.1")
+            def until(call):
+                while True:
+                    try: return call()
+                    except ssl.SSLWantReadError:
+                        raw.sendall(sent.read())
+                        received.write(raw.recv(1 << 16))
+            until(s.do_handshake)
+            raw.sendall(sent.read())
+            for cut in [5, 1, 7, 30]:
+                s.write(b"send 10\\n")
+                record = sent.read()
+                raw.sendall(record[:cut])
+                time.sleep(0.7)
+                raw.sendall(record[cut:])
+                got = b""
+                while len(got) < 10: got += until(lambda: s.read(100))
+            """)
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
     /// What a session that rests gives back it has again when it is needed.
     @Test func aSessionThatRestedGoesOn() throws {
         let served = try Served()
