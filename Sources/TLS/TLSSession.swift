@@ -202,7 +202,9 @@ internal import NIOCore
 
     fileprivate func add(_ records: UnsafeRawBufferPointer) {
         var sent = 0
-        if sendsAtOnce, outgoing.isEmpty {
+        if sendsAtOnce {
+            // One only: the other side may have asked for small ones (RFC 8449), and a call for each costs more than a copy.
+            sendsAtOnce = false
             // What the socket does not take waits; an error comes again when that is sent.
             sent = max(0, unsafe clinux_send(descriptor, records.baseAddress, records.count))
         }

@@ -188,6 +188,7 @@ package final class TLSSocket: SocketHandler {
     /// Encrypts; `flush` sends.
     package func write(_ bytes: Span<UInt8>) {
         guard case .open = state, let session else { return }
+        hasBuffers = true
         switch session.write(bytes) {
         case .done: break
         // Only a renegotiation could want bytes before it writes, and there is none.
