@@ -63,40 +63,17 @@ package final class LogPort: @unchecked Sendable {
     /// - Parameters:
     ///   - release: what the permit will let storage do; nil for a refusal.
     ///   - evidence: the verified tokens that it rests on; kept before the decision is durable.
-    package func record(
-        _ entry: borrowing DecisionDraft, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
-    ) -> RecordResult {
-        var line = takeLine()
-        entry.append(to: &line, timeText: timeText(entry.time))
-        return queue(
-            consume line, time: entry.time, isJudged: entry.isJudged, release: release, evidence: evidence,
-            waiter: waiter)
-    }
-
-    /// The same of any decision's line. No optimiser specialises it in another module.
     package func record<Line: DecisionLine & ~Copyable>(
         _ entry: borrowing Line, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
     ) -> RecordResult {
-        var line = takeLine()
-        entry.append(to: &line, timeText: timeText(entry.time))
-        return queue(
-            consume line, time: entry.time, isJudged: entry.isJudged, release: release, evidence: evidence,
-            waiter: waiter)
-    }
-
-    private func takeLine() -> [UInt8] {
+        // Taken out and put back: appended to where it lies, each access to it would be checked.
         var line = self.line
         self.line = []
         line.removeAll(keepingCapacity: true)
-        return line
-    }
-
-    private func queue(
-        _ line: consuming [UInt8], time: Timestamp, isJudged: Bool, release: Release?, evidence: [TokenEvidence],
-        waiter: any DecisionWaiter
-    ) -> RecordResult {
+        entry.append(to: &line, timeText: timeText(entry.time))
         let result = log.enqueue(
-            &line, time: time, isJudged: isJudged, release: release, evidence: evidence, waiter: waiter, port: self)
+            &line, time: entry.time, isJudged: entry.isJudged, release: release, evidence: evidence, waiter: waiter,
+            port: self)
         self.line = line
         guard result == .queued else { return result }
         guard let later else {

@@ -140,7 +140,7 @@ extension Exchange {
     }
 
     /// The head is out and the content cannot follow: the client must not take it for whole.
-    private func breakOff() {
+    func breakOff() {
         complete(.brokenOff)
         connection.abort()
     }
@@ -182,162 +182,8 @@ extension Exchange {
         finish(head)
     }
 
-    private func writePlace(into head: inout [UInt8]) {
+    func writePlace(into head: inout [UInt8]) {
         if let store { head.append(contentsOf: store.placeFields) }
-    }
-
-    /// The object's own place where one was found, else the store's.
-    private func writeFoundPlace(into head: inout [UInt8]) {
-        if case .tagged(let facts)? = located?.state {
-            facts.place.writeFields(into: &head)
-        } else {
-            writePlace(into: &head)
-        }
-    }
-
-    // MARK: - Refusals and errors
-
-    /// A decision to refuse.
-    func answer(refusing reason: Reason) {
-        if index == nil { countUnrecorded(reason) }
-        let isUnknownBucket = reason == .notEntitled && store == nil
-        let jurisdiction =
-            isUnknownBucket
-            ? nil : decision?.lacks ?? decision?.crossed.first ?? store?.policy.policy.place.jurisdiction
-        let refusal = Refusal(
-            reason, jurisdiction: jurisdiction, datacenter: datacenter(owning: jurisdiction),
-            isUnknownBucket: isUnknownBucket, error: error)
-        answerError(
-            refusal.code, refusal.message, jurisdiction: jurisdiction, reason: reason, decision: index)
-    }
-
-    /// No durable decision counts it.
-    private func countUnrecorded(_ reason: Reason) {
-        switch reason {
-        case .overloaded: worker.counters.unrecordedOverloaded += 1
-        case .logUnavailable: worker.counters.unrecordedUnavailable += 1
-        default: break
-        }
-    }
-
-    /// The datacenter to name beside an owner: the object's own where it is known to be of that jurisdiction, else the store's.
-    private func datacenter(owning jurisdiction: Jurisdiction?) -> DatacenterName? {
-        if case .tagged(let residency)? = located?.state, residency.place.jurisdiction == jurisdiction {
-            return residency.place.datacenter
-        }
-        return store?.policy.policy.place.datacenter
-    }
-
-    /// What storage could not do.
-    func fail(storage error: StoreError) {
-        switch error {
-        case .absent: fail(.noSuchKey)
-        case .exists, .preconditionFailed: fail(.preconditionFailed)
-        case .notDecidedOn: fail(.conditionalRequestConflict)
-        case .sizeMismatch: fail(.incompleteBody)
-        case .md5Mismatch: fail(.badDigest)
-        case .sha256Mismatch: fail(.contentSHA256Mismatch)
-        case .metadataTooLarge: fail(.metadataTooLarge)
-        case .full:
-            count(.full)
-            fail(.serviceUnavailable, "The store is full.")
-        case .contended:
-            count(.busy)
-            fail(.slowDown)
-        case .busy:
-            count(.busy)
-            worker.reportBusy(error)
-            fail(.slowDown)
-        case .closing: fail(.serviceUnavailable)
-        case .permit, .untagged, .tagInvalid, .misplaced, .notRecorded, .contentDamaged, .sealKeyMissing, .obstructed,
-            .outOfTurn, .system:
-            count(.error)
-            report(error)
-            fail(.internalError)
-        }
-    }
-
-    private func count(_ cause: StorageFailure.Cause) {
-        if let store { worker.counters.count(cause, store: store.position) }
-    }
-
-    /// No entry need tell of it: a look-up comes before the decision.
-    private func report(_ error: StoreError) {
-        guard let store else { return worker.report("\(id.text): \(error)") }
-        let bucket = store.policy.bucket
-        guard let more = worker.mayReport(bucket, error) else { return }
-        var what = [bucket.text]
-        if let request {
-            what.append(request.operation.rawValue)
-            if let key = request.key {
-                what.append(store.pseudonyms.pseudonym("object", bucket: bucket.text, key.utf8))
-            }
-        }
-        let rest = more > 0 ? " (and \(more) more like it since the last line)" : ""
-        worker.report("\(id.text): \(what.joined(separator: " ")): \(error)\(rest)")
-    }
-
-    func fail(_ code: S3ErrorCode, _ detail: String? = nil) {
-        guard !hasAnswered else { return breakOff() }
-        answerError(code, detail ?? code.message, jurisdiction: nil, reason: nil, decision: index)
-    }
-
-    private func failRange(size: Int64) {
-        var head = beginHead(416)
-        head.append(contentsOf: "Content-Range: bytes */\(size)\r\n".utf8)
-        let wanted = self.head?.values(of: "range").first ?? []
-        let details = [("RangeRequested", wanted), ("ActualObjectSize", Array("\(size)".utf8))]
-        finishError(head, .invalidRange, S3ErrorCode.invalidRange.message, details, nil, nil, index)
-    }
-
-    private func answerError(
-        _ code: S3ErrorCode, _ message: String, jurisdiction: Jurisdiction?, reason: Reason?, decision: UInt64?
-    ) {
-        let head = beginHead(framingStatus ?? code.status)
-        finishError(head, code, message, details(of: code), jurisdiction, reason, decision)
-    }
-
-    /// What S3 tells in errors of that code alone.
-    private func details(of code: S3ErrorCode) -> [(name: String, value: [UInt8])] {
-        guard let request else { return [] }
-        switch code {
-        case .noSuchKey: return request.key.map { [("Key", $0.utf8)] } ?? []
-        case .noSuchBucket: return request.bucket.map { [("BucketName", Array($0.text.utf8))] } ?? []
-        case .preconditionFailed:
-            let conditions = request.conditions
-            let name =
-                conditions.ifMatch != nil
-                ? "If-Match" : conditions.ifNoneMatch != nil ? "If-None-Match" : "If-Unmodified-Since"
-            return [("Condition", Array(name.utf8))]
-        default: return []
-        }
-    }
-
-    /// A framing error has a status of HTTP's own.
-    private var framingStatus: Int? {
-        if case .framing(let error) = arrival, index != nil || principal == nil { error.status } else { nil }
-    }
-
-    private func finishError(
-        _ head: [UInt8], _ code: S3ErrorCode, _ message: String, _ details: [(name: String, value: [UInt8])],
-        _ jurisdiction: Jurisdiction?, _ reason: Reason?, _ decision: UInt64?
-    ) {
-        var head = head
-        if decision != nil, self.decision?.isAllowed == true { writeFoundPlace(into: &head) }
-        if isHead {
-            if let jurisdiction { head.append(contentsOf: "x-bailiwick-jurisdiction: \(jurisdiction)\r\n".utf8) }
-            if let reason { head.append(contentsOf: "x-bailiwick-reason: \(reason.rawValue)\r\n".utf8) }
-            ResponseEncoder.endHead(into: &head)
-            return finish(head)
-        }
-        let resource = self.head?.target.prefix { $0 != UInt8(ascii: "?") } ?? []
-        ResponseEncoder.writeField("Content-Type", "application/xml", into: &head)
-        finish(
-            head,
-            AnswerBody.error(
-                code: code, message: message, details: details, resource: Array(resource), requestID: id.text,
-                jurisdiction: jurisdiction,
-                reason: reason, decision: decision))
     }
 
     // MARK: - Heads
@@ -345,7 +191,7 @@ extension Exchange {
     /// What an answer begins with beside what all have in common: status line, the request's name, the decision and `Connection`.
     private static let firstFieldsBytesMax = 256
 
-    private func beginHead(_ status: Int) -> [UInt8] {
+    func beginHead(_ status: Int) -> [UInt8] {
         self.status = status
         hasAnswered = true
         keepsAlive = connection.beginAnswer(
@@ -363,7 +209,7 @@ extension Exchange {
         return head
     }
 
-    private func finish(_ head: consuming [UInt8], _ body: [UInt8]) {
+    func finish(_ head: consuming [UInt8], _ body: [UInt8]) {
         var head = head
         ResponseEncoder.writeField("Content-Length", integer: UInt64(body.count), into: &head)
         ResponseEncoder.endHead(into: &head)
@@ -372,7 +218,7 @@ extension Exchange {
     }
 
     /// The last bytes of an answer, whose memory is the next one's.
-    private func finish(_ last: consuming [UInt8]) {
+    func finish(_ last: consuming [UInt8]) {
         finish(last: last.span)
         worker.give(back: consume last)
     }

@@ -10,7 +10,7 @@ internal import Tokens
 /// One request and its answer. Owned by its connection, confined to the connection's event loop.
 ///
 /// The phases are in `Exchange+Phases.swift`; what each operation does once it is permitted, in `Exchange+Perform.swift`; the bytes of
-/// answers, in `Exchange+Answer.swift`.
+/// answers, in `Exchange+Answer.swift` and `Exchange+Errors.swift`.
 final class Exchange {
     /// What arrived: a head, or bytes that are none.
     enum Arrival {

@@ -155,15 +155,22 @@ import Testing
         return (scan, output)
     }
 
-    /// However many are asked for and given up, one runs at a time, for as long as somebody waits for it.
-    @Test func aScanRunsAloneAndEndsWithWhoAskedForIt() throws {
+    /// More than a scan adopts while a test looks.
+    private static let many = 40_000
+
+    /// A daemon whose store adopts so many objects.
+    private func startAdopting(_ count: Int) throws -> Daemon {
         try world.edit("dub1-gw1") {
             $0 = $0.replacingOccurrences(
                 of: "driver = \"directory\"", with: "driver = \"directory\"\nuntagged = \"adopt\"")
         }
-        let objects = 40_000
-        try plant(objects)
-        let daemon = try world.start("dub1-gw1")
+        try plant(count)
+        return try world.start("dub1-gw1")
+    }
+
+    /// However many are asked for and given up, one runs at a time, for as long as somebody waits for it.
+    @Test func aScanRunsAloneAndEndsWithWhoAskedForIt() throws {
+        let daemon = try startAdopting(Self.many)
         let (scan, _) = try beginScan()
         while entries() < 50, scan.isRunning { usleep(10_000) }
         let second = try throughDaemon()
@@ -178,7 +185,7 @@ import Testing
             after = entries()
             guard Date() < deadline else { throw TestFailure("it goes on: \(after) entries") }
         }
-        #expect(after < objects)
+        #expect(after < Self.many)
         let (third, _) = try beginScan()
         while entries() < after + 50, third.isRunning { usleep(10_000) }
         #expect(third.isRunning)
@@ -188,13 +195,7 @@ import Testing
 
     /// A scan may take hours; a stop does not wait for it, and who asked hears that it saw only a part.
     @Test func aStopCutsAScanShort() throws {
-        try world.edit("dub1-gw1") {
-            $0 = $0.replacingOccurrences(
-                of: "driver = \"directory\"", with: "driver = \"directory\"\nuntagged = \"adopt\"")
-        }
-        let objects = 40_000
-        try plant(objects)
-        let daemon = try world.start("dub1-gw1")
+        let daemon = try startAdopting(Self.many)
         let (scan, output) = try beginScan()
         while entries() < 50, scan.isRunning { usleep(10_000) }
         let began = Date()
@@ -203,7 +204,7 @@ import Testing
         scan.waitUntilExit()
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         #expect(text.contains("adopted") && text.contains("cut short"), "\(text)")
-        #expect(!text.contains("\(objects) objects") && scan.terminationStatus == 69)
+        #expect(!text.contains("\(Self.many) objects") && scan.terminationStatus == 69)
     }
 
     /// What root made in the log's folder would close the log of a daemon that is another user.

@@ -106,6 +106,19 @@ import Testing
                     s = c.wrap_socket(raw, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
                     s.settimeout(10)
                     return s
+                def by_hand():
+                    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+                    s = c.wrap_bio(received, sent, server_hostname="127.0.0.1")
+                    def until(call):
+                        while True:
+                            try: return call()
+                            except ssl.SSLWantReadError:
+                                raw.sendall(sent.read())
+                                part = raw.recv(1 << 16)
+                                received.write(part) if part else received.write_eof()
+                    until(s.do_handshake)
+                    raw.sendall(sent.read())
+                    return s, sent, until
                 def count(s):
                     n = 0
                     while part := s.recv(1 << 16): n += len(part)
@@ -142,16 +155,7 @@ import Testing
         let served = try Served()
         let result = try served.python(
             """
-            received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
-            s = c.wrap_bio(received, sent, server_hostname="127.0.0.1")
-            def until(call):
-                while True:
-                    try: return call()
-                    except ssl.SSLWantReadError:
-                        raw.sendall(sent.read())
-                        received.write(raw.recv(1 << 16))
-            until(s.do_handshake)
-            raw.sendall(sent.read())
+            s, sent, until = by_hand()
             for cut in [5, 1, 7, 30]:
                 s.write(b"send 10\\n")
                 record = sent.read()
@@ -230,16 +234,7 @@ import Testing
         let served = try Served()
         let result = try served.python(
             """
-            received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
-            o = c.wrap_bio(received, sent, server_hostname="127.0.0.1")
-            def step(call):
-                while True:
-                    try: return call()
-                    except ssl.SSLWantReadError:
-                        raw.sendall(sent.read())
-                        part = raw.recv(1 << 16)
-                        received.write(part) if part else received.write_eof()
-            step(o.do_handshake)
+            o, sent, step = by_hand()
             o.write(b"twice 20000000\\n")
             try: o.unwrap()
             except ssl.SSLWantReadError: raw.sendall(sent.read())
