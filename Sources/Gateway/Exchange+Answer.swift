@@ -15,27 +15,24 @@ extension Exchange {
     /// - Parameter content: nil for a HEAD.
     func answerObject(_ facts: ObjectFacts, content: OpenObject?) {
         guard let request else { return fail(.internalError) }
-        let now = worker.log.now().seconds
-        let outcome = request.conditions.evaluate(etag: facts.etag, lastModifiedSeconds: facts.lastModifiedSeconds) {
-            HTTPDate.parse(String(decoding: $0, as: UTF8.self), nowUnixSeconds: now)
+        var part: Range<Int64>?
+        if let selection = request.selection {
+            switch outcome(of: selection.conditions, on: facts) {
+            case .preconditionFailed: return fail(.preconditionFailed)
+            case .notModified:
+                var head = beginHead(304)
+                facts.residency.place.writeFields(into: &head)
+                Self.writeValidators(facts, into: &head)
+                return send(head, body: nil, length: nil)
+            case .proceed: break
+            }
+            if let wanted = selection.range {
+                guard let resolved = wanted.resolve(size: facts.size) else { return failRange(size: facts.size) }
+                part = resolved
+            }
         }
-        switch outcome {
-        case .preconditionFailed: return fail(.preconditionFailed)
-        case .notModified:
-            var head = beginHead(304)
-            facts.residency.place.writeFields(into: &head)
-            Self.writeValidators(facts, into: &head)
-            return send(head, body: nil, length: nil)
-        case .proceed: break
-        }
-        var range = 0..<facts.size
-        var isPartial = false
-        if let wanted = request.range {
-            guard let resolved = wanted.resolve(size: facts.size) else { return failRange(size: facts.size) }
-            range = resolved
-            isPartial = true
-        }
-        var head = beginHead(isPartial ? 206 : 200)
+        let range = part ?? 0..<facts.size
+        var head = beginHead(part == nil ? 200 : 206)
         worker.objectFields.append(of: facts, to: &head) {
             var fields: [UInt8] = []
             fields.reserveCapacity(Self.usualFieldsBytes)
@@ -43,11 +40,18 @@ extension Exchange {
             Self.writeFacts(facts, into: &fields)
             return fields
         }
-        if isPartial {
+        if part != nil {
             head.append(
                 contentsOf: "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n".utf8)
         }
         send(consume head, body: content?.body(range), length: range.upperBound - range.lowerBound)
+    }
+
+    private func outcome(of conditions: Conditions, on facts: ObjectFacts) -> Conditions.Outcome {
+        let now = worker.log.now().seconds
+        return conditions.evaluate(etag: facts.etag, lastModifiedSeconds: facts.lastModifiedSeconds) {
+            HTTPDate.parse(String(decoding: $0, as: UTF8.self), nowUnixSeconds: now)
+        }
     }
 
     /// Few objects have metadata that takes more.

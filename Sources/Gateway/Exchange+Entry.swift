@@ -12,7 +12,7 @@ extension Exchange {
             time: time, gateway: service.entryPart, request: id, reason: decision.reason,
             operation: request?.operation ?? .other,
             data: EntryData(
-                request?.access ?? .none, hasEntityTagCondition: request?.conditions.hasEntityTag ?? false),
+                request?.access ?? .none, hasEntityTagCondition: request?.hasEntityTagCondition ?? false),
             caller: standing.entryPart, names: names(), found: located?.entryPart ?? .nothing,
             crossed: decision.crossed, isMisplaced: decision.isMisplaced,
             authorizations: presented.isEmpty

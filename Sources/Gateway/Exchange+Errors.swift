@@ -114,10 +114,10 @@ extension Exchange {
         case .noSuchKey: return request.key.map { [("Key", $0.utf8)] } ?? []
         case .noSuchBucket: return request.bucket.map { [("BucketName", Array($0.text.utf8))] } ?? []
         case .preconditionFailed:
-            let conditions = request.conditions
+            let conditions = request.selection?.conditions
             let name =
-                conditions.ifMatch != nil
-                ? "If-Match" : conditions.ifNoneMatch != nil ? "If-None-Match" : "If-Unmodified-Since"
+                conditions?.ifMatch != nil
+                ? "If-Match" : conditions?.ifNoneMatch != nil ? "If-None-Match" : "If-Unmodified-Since"
             return [("Condition", Array(name.utf8))]
         default: return []
         }

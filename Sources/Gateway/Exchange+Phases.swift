@@ -84,7 +84,7 @@ extension Exchange {
             operation: request.operation, access: request.access,
             isEntitled: principal.settings.mayDo(request.operation), circumstances: standing.circumstances,
             store: store.policy.policy, mailbox: request.scope(store.store.mailboxRule),
-            hasEntityTagCondition: request.conditions.hasEntityTag,
+            hasEntityTagCondition: request.hasEntityTagCondition,
             areForeignWritesSuspended: areForeignWritesSuspended(request, at: time), time: time)
         continueOn(decide(), request)
     }
@@ -301,8 +301,8 @@ extension Exchange: DecisionWaiter {
 extension RequestHead {
     /// What S3 makes of it.
     func s3Request() throws(S3Error) -> S3Request {
-        var fields = RequestFields()
-        forEachField { name, value in fields.add(name: name, value: value) }
+        var fields: RequestFields?
+        forEachField { name, value in RequestFields.add(name: name, value: value, to: &fields) }
         let length: Int64?
         switch body {
         case .none: length = 0

@@ -22,6 +22,9 @@ struct BlockScan {
         self.firstLineBytesMax = firstLineBytesMax
     }
 
+    /// Nothing was looked at.
+    var isFresh: Bool { at == 0 }
+
     /// - Parameter span: the block from its beginning, and whatever follows.
     mutating func advance(over span: Span<UInt8>) -> Finding {
         let end = min(span.count, bytesMax)

@@ -17,6 +17,12 @@ enum Byte {
     /// VCHAR, obs-text, space or tab: what a field value may hold (RFC 9110, section 5.5).
     static func isFieldValue(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == tab }
 
+    /// What a name, an address and a port are made of: letters, digits, and `.`, `-`, `_`, `:`, `[`, `]`.
+    static func isOfHost(_ byte: UInt8) -> Bool {
+        let bits: UInt64 = byte < 0x40 ? 0x07FF_6000_0000_0000 : byte < 0x80 ? 0x07FF_FFFE_AFFF_FFFE : 0
+        return bits &>> UInt64(byte & 0x3F) & 1 == 1
+    }
+
     static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
     static func hexValue(_ byte: UInt8) -> UInt64? {
@@ -48,6 +54,15 @@ enum EightBytes {
         ((word &- low &* ones) | (word &+ ones) | word) & highBits
     }
 
+    /// Has the highest bit of each byte that is no ASCII letter and no hyphen.
+    static func otherThanLettersAndHyphens(_ word: UInt64) -> UInt64 {
+        let low = word & ~highBits
+        let lowercased = low | 0x20 &* ones
+        let letters = (lowercased &+ 0x1F &* ones) & ~(lowercased &+ 0x05 &* ones)
+        let others = (low ^ 0x2D &* ones) &+ 0x7F &* ones
+        return (word | ~letters & others) & highBits
+    }
+
     static func deletes(_ word: UInt64) -> UInt64 {
         let difference = word ^ 0x7F &* ones
         return (difference &- ones) & ~difference & highBits
@@ -58,6 +73,23 @@ extension Span where Element == UInt8 {
     /// The eight bytes from `at`, all of which are inside.
     func eightBytes(at start: Int) -> UInt64 {
         UInt64(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self))
+    }
+
+    /// Past the bytes of a token (RFC 9110, section 5.6.2).
+    @inline(__always)
+    func skipToken(_ at: inout Int) {
+        skipLettersAndHyphens(&at)
+        while at < count, Byte.isToken(self[at]) { at += 1 }
+    }
+
+    /// Past some of the letters and hyphens that are next: all of those that are followed by as many bytes again as one number has.
+    @inline(__always)
+    func skipLettersAndHyphens(_ at: inout Int) {
+        while at + 8 <= count {
+            let others = EightBytes.otherThanLettersAndHyphens(eightBytes(at: at))
+            at += others == 0 ? 8 : others.trailingZeroBitCount >> 3
+            guard others == 0 else { break }
+        }
     }
 
     /// Are all of the thirty-two bytes from `at`, all of which are inside, between 0x20 and 0x7E?

@@ -25,7 +25,7 @@ struct FieldMeaning {
     }
 
     func head(
-        method: RequestHead.Method, bytes: [UInt8], target: Range<Int>, fieldsStart: Int
+        method: RequestHead.Method, bytes: Span<UInt8>, target: Range<Int>, fields: borrowing FieldTable
     ) throws(FramingError) -> RequestHead {
         guard let host else { throw .badHost }
         guard !(isChunked && contentLength != nil) else { throw .contentLengthWithTransferEncoding }
@@ -39,21 +39,16 @@ struct FieldMeaning {
         }
         return RequestHead(
             method: method, isKeepAlive: isKeepAlive, expectsContinue: expectsContinue && body != .none, body: body,
-            declaresLength: contentLength != nil, bytes: bytes, target: target, host: host,
-            fieldsStart: fieldsStart)
+            declaresLength: contentLength != nil, bytes: bytes, target: target, host: host, fields: fields)
     }
 
     /// Exactly one, not empty, of the bytes that a name, an address and a port are made of (RFC 9112, section 3.2).
     private mutating func addHost(_ value: Span<UInt8>, _ range: Range<Int>) throws(FramingError) {
         guard host == nil, !value.isEmpty else { throw .badHost }
-        for index in value.indices {
-            let byte = value[index]
-            let isAllowed =
-                Byte.isDigit(byte) || Byte.lowercased(byte) &- 0x61 < 26 || byte == UInt8(ascii: ".")
-                || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ":")
-                || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "]")
-            guard isAllowed else { throw .badHost }
-        }
+        var at = 0
+        value.skipLettersAndHyphens(&at)
+        while at < value.count, Byte.isOfHost(value[at]) { at += 1 }
+        guard at == value.count else { throw .badHost }
         host = range
     }
 

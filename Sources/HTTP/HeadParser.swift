@@ -4,21 +4,23 @@ internal import OpenSSL
 struct HeadParser {
     let limits: Limits
 
-    /// - Parameter bytes: exactly the head, its last empty line included.
-    func parse(_ bytes: [UInt8]) throws(FramingError) -> RequestHead {
+    /// - Parameter bytes: the head from its beginning, its last empty line included; what follows that is not looked at.
+    func parse(_ bytes: Span<UInt8>) throws(FramingError) -> RequestHead {
         var at = 0
-        let (method, target) = try requestLine(bytes.span, &at)
-        let fieldsStart = at
+        let (method, target) = try requestLine(bytes, &at)
         var meaning = FieldMeaning()
+        var fields = FieldTable(start: at)
         var fault: FramingError?
-        try FieldBlock(limits: limits).parse(bytes.span, &at) { field throws(FramingError) in
+        try FieldBlock(limits: limits).parse(bytes, &at) { field throws(FramingError) in
+            fields.append(field)
             do throws(FramingError) {
-                try meaning.add(bytes.span.extracting(field.name), bytes.span.extracting(field.value), field.value)
+                try meaning.add(bytes.extracting(field.name), bytes.extracting(field.value), field.value)
             } catch { fault = fault ?? error }
         }
         // Lines that are none come first, wherever they stand: nothing in such a head is to be trusted.
         if let fault { throw fault }
-        return try meaning.head(method: method, bytes: bytes, target: target, fieldsStart: fieldsStart)
+        return try meaning.head(
+            method: method, bytes: bytes.extracting(..<at), target: target, fields: fields)
     }
 
     /// `method SP target SP HTTP/1.1 CRLF` (RFC 9112, section 3).
@@ -26,12 +28,16 @@ struct HeadParser {
         RequestHead.Method, Range<Int>
     ) {
         let methodStart = at
-        while at < span.count, Byte.isToken(span[at]) { at += 1 }
+        span.skipToken(&at)
         guard at > methodStart, at < span.count, span[at] == Byte.space else { throw .malformedRequestLine }
         let method = Self.method(span.extracting(methodStart..<at))
         at += 1
         let targetStart = at
-        while at + 8 <= span.count, EightBytes.unprintable(span.eightBytes(at: at), orBelow: 0x21) == 0 { at += 8 }
+        while at + 8 <= span.count {
+            let others = EightBytes.unprintable(span.eightBytes(at: at), orBelow: 0x21)
+            at += others == 0 ? 8 : others.trailingZeroBitCount >> 3
+            guard others == 0 else { break }
+        }
         while at < span.count, span[at] > 0x20, span[at] < 0x7F { at += 1 }
         guard at < span.count, span[at] == Byte.space else {
             throw at < span.count && (span[at] == Byte.carriageReturn || span[at] == Byte.lineFeed)
@@ -42,14 +48,18 @@ struct HeadParser {
             span.extracting(target).firstIndex(of: UInt8(ascii: "#")) == nil
         else { throw .badTarget }
         at += 1
-        let version = span.extracting(at..<min(at + 8, span.count))
-        guard version.count == 8, version.extracting(0..<5).equals("HTTP/"), Byte.isDigit(version[5]),
-            version[6] == UInt8(ascii: "."), Byte.isDigit(version[7])
-        else { throw .malformedRequestLine }
-        guard version[5] == UInt8(ascii: "1"), version[7] == UInt8(ascii: "1") else { throw .unsupportedVersion }
+        try Self.version(span.extracting(at..<min(at + 8, span.count)))
         at += 8
         try FieldBlock.endOfLine(span, &at, else: .malformedRequestLine)
         return (method, target)
+    }
+
+    private static func version(_ version: Span<UInt8>) throws(FramingError) {
+        if version.equals("HTTP/1.1") { return }
+        guard version.count == 8, version.extracting(0..<5).equals("HTTP/"), Byte.isDigit(version[5]),
+            version[6] == UInt8(ascii: "."), Byte.isDigit(version[7])
+        else { throw .malformedRequestLine }
+        throw .unsupportedVersion
     }
 
     private static func method(_ name: Span<UInt8>) -> RequestHead.Method {
@@ -83,7 +93,7 @@ struct FieldBlock {
 
     private func fieldLine(_ span: Span<UInt8>, _ at: inout Int) throws(FramingError) -> FieldPosition {
         let nameStart = at
-        while at < span.count, Byte.isToken(span[at]) { at += 1 }
+        span.skipToken(&at)
         // A space before the colon, an empty name and obs-fold all end here (RFC 9112, sections 5.1 and 5.2).
         guard at > nameStart, at < span.count, span[at] == Byte.colon else { throw .malformedField }
         let nameEnd = at
@@ -92,12 +102,14 @@ struct FieldBlock {
         Self.skipFieldValue(span, &at)
         let value = span.withoutBlanks(valueStart..<at)
         try Self.endOfLine(span, &at, else: .malformedField)
-        return FieldPosition(name: nameStart..<nameEnd, value: value)
+        return FieldPosition(name: nameStart..<nameEnd, value: value, end: at)
     }
 
     private static func skipFieldValue(_ span: Span<UInt8>, _ at: inout Int) {
+        // A token's field is long, most others are not.
+        let isLongFrom = at + 32
         while true {
-            while at + 32 <= span.count, span.isPrintable(inThirtyTwoFrom: at) { at += 32 }
+            while at >= isLongFrom, at + 32 <= span.count, span.isPrintable(inThirtyTwoFrom: at) { at += 32 }
             while at + 8 <= span.count {
                 let word = span.eightBytes(at: at)
                 let others = EightBytes.controls(word) | EightBytes.deletes(word)

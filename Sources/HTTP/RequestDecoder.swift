@@ -152,6 +152,8 @@ package struct RequestDecoder {
         guard start < buffer.count else { return nil }
         // A client that speaks something else is answered at once.
         guard Byte.isToken(buffer[start]) else { throw .malformedRequestLine }
+        // Most heads come whole and well formed. What is wrong with any other, and how much of it is here, the lines tell, one by one.
+        if scan.isFresh, let head = wholeHead() { return head }
         var scan = scan
         switch scan.advance(over: rest) {
         case .more:
@@ -161,14 +163,22 @@ package struct RequestDecoder {
         case .firstLineTooLong: throw .requestLineTooLong
         case .badLineEnd(let count):
             // What stands before it may be wrong already, and is then what the client is told.
-            _ = try HeadParser(limits: limits).parse(takeBlock(count))
+            _ = try HeadParser(limits: limits).parse(rest.extracting(..<count))
             throw .malformedField
-        case .end(let count): return try head(takeBlock(count))
+        case .end(let count): return take(try HeadParser(limits: limits).parse(rest.extracting(..<count)))
         }
     }
 
-    private mutating func head(_ bytes: [UInt8]) throws(FramingError) -> RequestHead {
-        let head = try HeadParser(limits: limits).parse(bytes)
+    /// The head that begins here, where all of it is here and nothing is wrong with it.
+    private mutating func wholeHead() -> RequestHead? {
+        guard let head = try? HeadParser(limits: limits).parse(rest), head.byteCount <= limits.headBytesMax,
+            head.requestLineBytes <= limits.requestLineBytesMax
+        else { return nil }
+        return take(head)
+    }
+
+    private mutating func take(_ head: RequestHead) -> RequestHead {
+        start += head.byteCount
         switch head.body {
         case .none: state = .end(trailers: nil)
         case .length(let count): state = .body(remaining: count)

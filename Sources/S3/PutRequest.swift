@@ -30,7 +30,7 @@ package struct PutRequest: Sendable {
     /// `If-Match`, without quotes; empty for `*`, nil where there is none.
     package let mustMatch: [String]?
 
-    init(_ fields: borrowing RequestFields, declaredLength: Int64?) throws(S3Error) {
+    init(_ fields: RequestFields, declaredLength: Int64?) throws(S3Error) {
         (coding, size) = try Self.coding(fields, declaredLength: declaredLength)
         if let size, size > Self.bytesMax { throw S3Error(.entityTooLarge) }
         md5 = try Self.digest(fields.contentMD5, byteCount: 16)
@@ -58,7 +58,7 @@ package struct PutRequest: Sendable {
     }
 
     private static func coding(
-        _ fields: borrowing RequestFields, declaredLength: Int64?
+        _ fields: RequestFields, declaredLength: Int64?
     ) throws(S3Error) -> (Coding, Int64?) {
         let payload = fields.contentSHA256.map { String(decoding: $0, as: UTF8.self) } ?? ""
         let isAWSChunked =
@@ -92,7 +92,7 @@ package struct PutRequest: Sendable {
         }
     }
 
-    private static func headers(_ fields: borrowing RequestFields) throws(S3Error) -> [(name: String, value: [UInt8])] {
+    private static func headers(_ fields: RequestFields) throws(S3Error) -> [(name: String, value: [UInt8])] {
         var headers = fields.stored
         if let value = fields.contentEncoding {
             let kept = encodings(value).filter { $0 != "aws-chunked" }
@@ -123,7 +123,7 @@ package struct PutRequest: Sendable {
     }
 
     private static func checksum(
-        _ fields: borrowing RequestFields
+        _ fields: RequestFields
     ) throws(S3Error) -> (algorithm: ChecksumAlgorithm, value: [UInt8])? {
         let declared = fields.checksums.filter { $0.algorithm != "type" }
         guard let first = declared.first else { return nil }

@@ -1,8 +1,8 @@
 internal import OpenSSL
 
 /// What S3 cares about among a request's header fields. The caller feeds every field once; text is made of those that matter only.
-/// Not copied: it has a dozen arrays.
-package struct RequestFields: ~Copyable {
+/// A class, and made by the first of these: it has a dozen arrays, and most requests have no such field.
+package final class RequestFields {
     package var range: [UInt8]?
     /// The range is wanted of one state of the object only (`If-Range`).
     package var hasRangeCondition = false
@@ -33,43 +33,62 @@ package struct RequestFields: ~Copyable {
 
     package init() {}
 
-    /// Takes one field.
-    package mutating func add(name: Span<UInt8>, value: Span<UInt8>) {
-        guard name.count > 0 else { return }
-        switch name[0] | 0x20 {
-        case UInt8(ascii: "x"):
-            if name.count > 6, name[1] == UInt8(ascii: "-") { addExtension(text(name), value) }
-        case UInt8(ascii: "i") where name.count >= 8: addCondition(text(name), bytes(value))
-        case UInt8(ascii: "r") where name.count == 5:
-            if text(name) == "range" { Self.set(&range, bytes(value), &hasRepetition) }
-        case UInt8(ascii: "c") where name.count >= 11: addContent(text(name), bytes(value))
-        case UInt8(ascii: "e") where name.count == 7:
-            if text(name) == "expires" { stored.append(("expires", bytes(value))) }
-        case UInt8(ascii: "a") where name.count == 13:
-            if text(name) == "authorization" { Self.set(&authorization, bytes(value), &hasRepetition) }
-        default: break
+    /// Takes one field, into `fields`, which are made where it may be one of them.
+    package static func add(name: Span<UInt8>, value: Span<UInt8>, to fields: inout RequestFields?) {
+        guard mayMatter(name) else { return }
+        let all = fields ?? RequestFields()
+        fields = all
+        all.add(name: name, value: value)
+    }
+
+    private static func mayMatter(_ name: Span<UInt8>) -> Bool {
+        guard name.count > 4 else { return false }
+        return switch name[0] | 0x20 {
+        case UInt8(ascii: "x"): name[1] == UInt8(ascii: "-")
+        case UInt8(ascii: "i"): name.count >= 8
+        case UInt8(ascii: "r"): name.count == 5
+        case UInt8(ascii: "c"): name.count >= 11
+        case UInt8(ascii: "e"): name.count == 7
+        case UInt8(ascii: "a"): name.count == 13
+        default: false
         }
     }
 
-    private static func set(_ field: inout [UInt8]?, _ value: [UInt8], _ hasRepetition: inout Bool) {
+    /// Takes one field.
+    package func add(name: Span<UInt8>, value: Span<UInt8>) {
+        guard Self.mayMatter(name) else { return }
+        switch name[0] | 0x20 {
+        case UInt8(ascii: "x"): addExtension(text(name), value)
+        case UInt8(ascii: "i"): addCondition(text(name), bytes(value))
+        case UInt8(ascii: "r"):
+            if text(name) == "range" { set(&range, bytes(value)) }
+        case UInt8(ascii: "c"): addContent(text(name), bytes(value))
+        case UInt8(ascii: "e"):
+            if text(name) == "expires" { stored.append(("expires", bytes(value))) }
+        default:
+            if text(name) == "authorization" { set(&authorization, bytes(value)) }
+        }
+    }
+
+    private func set(_ field: inout [UInt8]?, _ value: [UInt8]) {
         if field != nil { hasRepetition = true }
         field = value
     }
 
-    private mutating func addCondition(_ name: String, _ value: [UInt8]) {
+    private func addCondition(_ name: String, _ value: [UInt8]) {
         switch name {
-        case "if-match": Self.set(&conditions.ifMatch, value, &hasRepetition)
-        case "if-none-match": Self.set(&conditions.ifNoneMatch, value, &hasRepetition)
-        case "if-modified-since": Self.set(&conditions.ifModifiedSince, value, &hasRepetition)
-        case "if-unmodified-since": Self.set(&conditions.ifUnmodifiedSince, value, &hasRepetition)
+        case "if-match": set(&conditions.ifMatch, value)
+        case "if-none-match": set(&conditions.ifNoneMatch, value)
+        case "if-modified-since": set(&conditions.ifModifiedSince, value)
+        case "if-unmodified-since": set(&conditions.ifUnmodifiedSince, value)
         case "if-range": hasRangeCondition = true
         default: break
         }
     }
 
-    private mutating func addContent(_ name: String, _ value: [UInt8]) {
+    private func addContent(_ name: String, _ value: [UInt8]) {
         switch name {
-        case "content-md5": Self.set(&contentMD5, value, &hasRepetition)
+        case "content-md5": set(&contentMD5, value)
         case "content-encoding":
             // A list, which some clients send in two fields: `gzip` and `aws-chunked`.
             contentEncoding = contentEncoding.map { $0 + [UInt8(ascii: ",")] + value } ?? value
@@ -78,17 +97,17 @@ package struct RequestFields: ~Copyable {
         }
     }
 
-    private mutating func addExtension(_ name: String, _ span: Span<UInt8>) {
+    private func addExtension(_ name: String, _ span: Span<UInt8>) {
         if name == "x-bailiwick-authorization" || name == "x-amz-security-token" { return addTokens(span) }
         let value = bytes(span)
         switch name {
-        case "x-amz-content-sha256": Self.set(&contentSHA256, value, &hasRepetition)
-        case "x-amz-decoded-content-length": Self.set(&decodedContentLength, value, &hasRepetition)
-        case "x-amz-trailer": Self.set(&trailer, value, &hasRepetition)
-        case "x-amz-copy-source": Self.set(&copySource, value, &hasRepetition)
-        case "x-amz-acl": Self.set(&acl, value, &hasRepetition)
-        case "x-amz-storage-class": Self.set(&storageClass, value, &hasRepetition)
-        case "x-amz-tagging": Self.set(&tagging, value, &hasRepetition)
+        case "x-amz-content-sha256": set(&contentSHA256, value)
+        case "x-amz-decoded-content-length": set(&decodedContentLength, value)
+        case "x-amz-trailer": set(&trailer, value)
+        case "x-amz-copy-source": set(&copySource, value)
+        case "x-amz-acl": set(&acl, value)
+        case "x-amz-storage-class": set(&storageClass, value)
+        case "x-amz-tagging": set(&tagging, value)
         case "x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-date", "x-amz-request-payer", "x-amz-user-agent":
             break
         default:
@@ -105,7 +124,7 @@ package struct RequestFields: ~Copyable {
     }
 
     /// One or several, joined by commas.
-    private mutating func addTokens(_ value: Span<UInt8>) {
+    private func addTokens(_ value: Span<UInt8>) {
         func isBlank(_ at: Int) -> Bool { value[at] == 0x20 || value[at] == 0x09 }
         var start = 0
         while start < value.count {

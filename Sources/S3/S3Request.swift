@@ -19,9 +19,20 @@ package final class S3Request: Sendable {
     package let key: ObjectKey?
     /// Presented authorizations, at most `tokensMax`.
     package let tokens: [[UInt8]]
-    package let conditions: Conditions
-    package let range: ByteRange?
+    /// nil for all of the object, in whatever state it is.
+    package let selection: Selection?
     private let detail: Detail
+
+    /// Which state and which part of an object is wanted.
+    package final class Selection: Sendable {
+        package let conditions: Conditions
+        package let range: ByteRange?
+
+        fileprivate init(_ conditions: Conditions, _ range: ByteRange?) {
+            self.conditions = conditions
+            self.range = range
+        }
+    }
 
     /// What few operations have, out of the way of the others.
     private enum Detail {
@@ -33,6 +44,8 @@ package final class S3Request: Sendable {
     package var listing: ListingRequest? { if case .listing(let listing) = detail { listing } else { nil } }
     package var put: PutRequest? { if case .put(let put) = detail { put } else { nil } }
 
+    package var hasEntityTagCondition: Bool { selection?.conditions.hasEntityTag ?? false }
+
     package static let tokensMax = 4
 
     /// What it does to objects (DESIGN 3.5).
@@ -40,7 +53,7 @@ package final class S3Request: Sendable {
         switch operation {
         case .getObject: .content
         case .headObject, .listObjects, .listObjectsV2: .traffic
-        case .putObject: .write(conditional: conditions.hasEntityTag)
+        case .putObject: .write(conditional: hasEntityTagCondition)
         case .deleteObject: .delete
         default: .none
         }
@@ -49,12 +62,13 @@ package final class S3Request: Sendable {
     /// Parses a request of path style.
     /// - Parameters:
     ///   - target: in origin form, as it came.
+    ///   - fields: nil where none is S3's.
     ///   - declaredLength: the Content-Length; nil for a chunked body.
     package init(
-        method: S3Method, target: Span<UInt8>, fields: borrowing RequestFields, declaredLength: Int64?
+        method: S3Method, target: Span<UInt8>, fields: RequestFields?, declaredLength: Int64?
     ) throws(S3Error) {
         let parts = try Target(target)
-        var tokens = fields.tokens
+        var tokens = fields?.tokens ?? []
         if !parts.query.isEmpty { tokens.append(contentsOf: parts.query.values("X-Amz-Security-Token")) }
         guard tokens.count <= Self.tokensMax else {
             throw S3Error(.invalidRequest, "At most \(Self.tokensMax) authorizations may be presented.")
@@ -62,34 +76,39 @@ package final class S3Request: Sendable {
         self.tokens = tokens
         bucket = parts.bucket
         key = parts.key
-        conditions = fields.conditions
+        selection = try fields.flatMap(Self.selection)
+        try Self.refuseSignature(fields, parts.query)
+        let resource: Resource = parts.bucket == nil ? .service : parts.key == nil ? .bucket : .object
+        operation = try Self.operation(method, resource, parts.query, fields)
+        switch operation {
+        case .listObjectsV2: detail = .listing(try ListingRequest(parts.query))
+        case .putObject: detail = .put(try PutRequest(fields ?? RequestFields(), declaredLength: declaredLength))
+        default: detail = .none
+        }
+        if operation == .deleteObject, hasEntityTagCondition {
+            throw S3Error(.notImplemented, "Conditional deletes are not built.")
+        }
+    }
+
+    private static func selection(_ fields: RequestFields) throws(S3Error) -> Selection? {
+        let conditions = fields.conditions
         guard !fields.hasRepetition else { throw S3Error(.invalidRequest, "A header is repeated.") }
         guard !conditions.hasEmptyList else {
             throw S3Error(.invalidArgument, "If-Match or If-None-Match names no entity tag")
         }
         // Under If-Range the object is served whole: a range may always be ignored (RFC 9110, section 14.2), and an
         // entity tag that is compared would be one more that confirms a guess.
-        range = fields.hasRangeCondition ? nil : fields.range.flatMap { ByteRange($0) }
-        try Self.refuseSignature(fields, parts.query)
-        let resource: Resource = parts.bucket == nil ? .service : parts.key == nil ? .bucket : .object
-        operation = try Self.operation(method, resource, parts.query, fields)
-        switch operation {
-        case .listObjectsV2: detail = .listing(try ListingRequest(parts.query))
-        case .putObject: detail = .put(try PutRequest(fields, declaredLength: declaredLength))
-        default: detail = .none
-        }
-        if operation == .deleteObject, conditions.hasEntityTag {
-            throw S3Error(.notImplemented, "Conditional deletes are not built.")
-        }
+        let range = fields.hasRangeCondition ? nil : fields.range.flatMap { ByteRange($0) }
+        return conditions == Conditions() && range == nil ? nil : Selection(conditions, range)
     }
 
     private enum Resource { case service, bucket, object }
 
     /// A signature that is present would have to be verified; until that is built it is never accepted unverified.
-    private static func refuseSignature(_ fields: borrowing RequestFields, _ query: Query) throws(S3Error) {
-        guard fields.authorization != nil || !query.isEmpty else { return }
+    private static func refuseSignature(_ fields: RequestFields?, _ query: Query) throws(S3Error) {
+        guard fields?.authorization != nil || !query.isEmpty else { return }
         let isSigned =
-            fields.authorization.map(isSigningScheme) ?? false || query.has("X-Amz-Signature")
+            fields?.authorization.map(isSigningScheme) ?? false || query.has("X-Amz-Signature")
             || query.has("X-Amz-Algorithm") || query.has("X-Amz-Credential") || query.has("AWSAccessKeyId")
             || query.has("Signature")
         guard !isSigned else {
@@ -106,7 +125,7 @@ package final class S3Request: Sendable {
     }
 
     private static func operation(
-        _ method: S3Method, _ resource: Resource, _ query: Query, _ fields: borrowing RequestFields
+        _ method: S3Method, _ resource: Resource, _ query: Query, _ fields: RequestFields?
     ) throws(S3Error) -> Operation {
         if !query.isEmpty {
             if let name = query.subresource { throw S3Error(.notImplemented, "The sub-resource \(name) is not built.") }
@@ -115,8 +134,8 @@ package final class S3Request: Sendable {
                     .invalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
             }
         }
-        if let name = fields.unsupported { throw S3Error(.notImplemented, "The header \(name) is not built.") }
-        if fields.copySource != nil { throw S3Error(.notImplemented, "Copies are not built.") }
+        if let name = fields?.unsupported { throw S3Error(.notImplemented, "The header \(name) is not built.") }
+        if fields?.copySource != nil { throw S3Error(.notImplemented, "Copies are not built.") }
         switch (resource, method) {
         case (.service, .get): return .listBuckets
         case (.bucket, .head): return .headBucket

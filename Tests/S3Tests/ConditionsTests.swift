@@ -59,9 +59,9 @@ import Testing
     @Test(arguments: ["\"e\"", "Sun, 06 Nov 1994 08:49:37 GMT", "x", ""])
     func aRangeUnderAConditionIsIgnored(condition: String) throws {
         let fields = [("Range", "bytes=5-"), ("If-Range", condition)]
-        #expect(try request(.get, "/mail-dub1/a", fields).range == nil)
+        #expect(try request(.get, "/mail-dub1/a", fields).selection?.range == nil)
         #expect(try request(.get, "/mail-dub1/a", fields.reversed()).range == nil)
-        #expect(try request(.get, "/mail-dub1/a", [("Range", "bytes=5-")]).range == .from(5, through: nil))
+        #expect(try request(.get, "/mail-dub1/a", [("Range", "bytes=5-")]).selection?.range == .from(5, through: nil))
     }
 
     @Test(

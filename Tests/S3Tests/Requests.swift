@@ -12,7 +12,7 @@ func request(
 }
 
 func requestFields(_ fields: [(String, String)]) -> RequestFields {
-    var result = RequestFields()
+    let result = RequestFields()
     for (name, value) in fields {
         let (name, value) = (Array(name.utf8), Array(value.utf8))
         result.add(name: name.span, value: value.span)

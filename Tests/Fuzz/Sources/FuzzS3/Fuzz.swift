@@ -10,7 +10,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var lines = input.split(separator: 0x0A, omittingEmptySubsequences: false).map(Array.init)[...]
     guard let first = lines.popFirst(), let letter = first.first else { return 0 }
     let target = Array(first.dropFirst())
-    var fields = RequestFields()
+    let fields = RequestFields()
     while let line = lines.popFirst(), let colon = line.firstIndex(of: UInt8(ascii: ":")) {
         fields.add(name: Array(line[..<colon]).span, value: Array(line[(colon + 1)...]).span)
     }
@@ -35,10 +35,10 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
                     == String(decoding: token, as: UTF8.self).lowercased(), "a token stands for another key")
         }
     }
-    if let range = request.range?.resolve(size: 1000) {
+    if let range = request.selection?.range?.resolve(size: 1000) {
         precondition(range.lowerBound >= 0 && range.upperBound <= 1000)
     }
-    _ = request.conditions.evaluate(etag: "a", lastModifiedSeconds: 1) { _ in 1 }
+    _ = request.selection?.conditions.evaluate(etag: "a", lastModifiedSeconds: 1) { _ in 1 }
     if let put = request.put {
         var body = PutBody(put)
         do {
