@@ -11,13 +11,20 @@ package struct Histogram: Sendable {
 
     package init() {}
 
+    /// What was counted by `slot` elsewhere.
+    package init(counts: [UInt64], sumMicroseconds: Int64) {
+        precondition(counts.count == Self.boundsMicroseconds.count + 1, "one count for each slot")
+        self.counts = counts
+        self.sumMicroseconds = sumMicroseconds
+    }
+
     package mutating func record(microseconds: Int64) {
         counts[Self.slot(microseconds)] += 1
         sumMicroseconds += microseconds
     }
 
     /// The first bound that is not below. Written out: it is asked several times in a request.
-    private static func slot(_ microseconds: Int64) -> Int {
+    package static func slot(_ microseconds: Int64) -> Int {
         switch microseconds {
         case ...50: 0
         case ...100: 1

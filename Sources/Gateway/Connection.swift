@@ -247,8 +247,8 @@ final class Connection {
 extension Connection: TLSSocketOwner {
     func handshakeIsDone(peer: PeerCertificate?, isResumed: Bool) {
         caller.present(peer)
-        worker.counters.handshakes += 1
-        if isResumed { worker.counters.resumptions += 1 }
+        worker.totals.handshakes += 1
+        if isResumed { worker.totals.resumptions += 1 }
         deadline =
             worker.loop.turn + .seconds(worker.isStopping ? Limits.lastRequestSecondsMax : Limits.headSecondsMax)
     }

@@ -5,34 +5,11 @@ internal import Residency
 struct Counters: Sendable {
     /// Decisions by store, reason and whether a border was crossed; see `slot`.
     private(set) var decisions: [UInt64]
-    var handshakes: UInt64 = 0
-    var resumptions: UInt64 = 0
+    var totals = Totals()
     /// Failed handshakes by what failed; the keys are the TLS layer's closed set of names.
     var handshakeFailures: [String: UInt64] = [:]
-    var tokenCacheHits: UInt64 = 0
-    var tokenCacheMisses: UInt64 = 0
-    var openConnections = 0
-    var acceptedConnections: UInt64 = 0
-    /// Requests without a principal, and malformed ones before one was known.
-    var strangers: UInt64 = 0
-    /// Requests that were answered without a decision on record, since too many came, or since none could be recorded.
-    var unrecordedOverloaded: UInt64 = 0
-    var unrecordedUnavailable: UInt64 = 0
     /// Requests that a store could not serve.
     private(set) var storageFailures: [StorageFailure: UInt64] = [:]
-    var sealFailures: UInt64 = 0
-    var misplaced: UInt64 = 0
-    var bytesReleased: UInt64 = 0
-    /// Microseconds of the look-up in the store, with the second decision.
-    var locateMicroseconds = Histogram()
-    /// Microseconds from the decision to its being durable.
-    var recordMicroseconds = Histogram()
-    /// Microseconds from the durable decision to the last byte handed to the socket.
-    var performMicroseconds = Histogram()
-    /// Microseconds from a head's arrival to the durable decision.
-    var decisionMicroseconds = Histogram()
-    /// Microseconds from a head's arrival to the last byte handed to the socket.
-    var requestMicroseconds = Histogram()
 
     private static let reasons = Reason.allCases
 
@@ -76,9 +53,64 @@ struct Counters: Sendable {
     /// Adds another loop's counts.
     mutating func add(_ other: Counters) {
         for slot in decisions.indices where slot < other.decisions.count { decisions[slot] += other.decisions[slot] }
+        totals.add(other.totals)
+        handshakeFailures.merge(other.handshakeFailures) { $0 + $1 }
+        storageFailures.merge(other.storageFailures) { $0 + $1 }
+    }
+}
+
+/// What a request takes time for.
+enum Phase: Int, CaseIterable {
+    /// The look-up in the store, with the second decision.
+    case locate
+    /// From the decision to its being durable.
+    case record
+    /// From the durable decision to the last byte handed to the socket.
+    case perform
+    /// From a head's arrival to the durable decision.
+    case decision
+    /// From a head's arrival to the last byte handed to the socket.
+    case request
+}
+
+private struct PhaseTimes: Sendable {
+    var counts = InlineArray<18, UInt64>(repeating: 0)
+    var sumMicroseconds: Int64 = 0
+}
+
+/// The counts that are plain numbers: with nothing else beside them, the compiler sees that nobody else has them while one is counted up.
+struct Totals: Sendable {
+    var handshakes: UInt64 = 0
+    var resumptions: UInt64 = 0
+    var tokenCacheHits: UInt64 = 0
+    var tokenCacheMisses: UInt64 = 0
+    var openConnections = 0
+    var acceptedConnections: UInt64 = 0
+    /// Requests without a principal, and malformed ones before one was known.
+    var strangers: UInt64 = 0
+    /// Requests that were answered without a decision on record, since too many came, or since none could be recorded.
+    var unrecordedOverloaded: UInt64 = 0
+    var unrecordedUnavailable: UInt64 = 0
+    var sealFailures: UInt64 = 0
+    var misplaced: UInt64 = 0
+    var bytesReleased: UInt64 = 0
+    private var times = InlineArray<5, PhaseTimes>(repeating: PhaseTimes())
+
+    /// - Parameter slot: of a `Histogram`; reckoned before, since nothing may be called while these are counted up.
+    mutating func count(_ microseconds: Int64, slot: Int, in phase: Phase) {
+        times[phase.rawValue].counts[slot] &+= 1
+        times[phase.rawValue].sumMicroseconds &+= microseconds
+    }
+
+    func histogram(of phase: Phase) -> Histogram {
+        let times = times[phase.rawValue]
+        return Histogram(
+            counts: times.counts.indices.map { times.counts[$0] }, sumMicroseconds: times.sumMicroseconds)
+    }
+
+    mutating func add(_ other: Totals) {
         handshakes += other.handshakes
         resumptions += other.resumptions
-        handshakeFailures.merge(other.handshakeFailures) { $0 + $1 }
         tokenCacheHits += other.tokenCacheHits
         tokenCacheMisses += other.tokenCacheMisses
         openConnections += other.openConnections
@@ -86,15 +118,13 @@ struct Counters: Sendable {
         strangers += other.strangers
         unrecordedOverloaded += other.unrecordedOverloaded
         unrecordedUnavailable += other.unrecordedUnavailable
-        storageFailures.merge(other.storageFailures) { $0 + $1 }
         sealFailures += other.sealFailures
         misplaced += other.misplaced
         bytesReleased += other.bytesReleased
-        locateMicroseconds.add(other.locateMicroseconds)
-        recordMicroseconds.add(other.recordMicroseconds)
-        performMicroseconds.add(other.performMicroseconds)
-        decisionMicroseconds.add(other.decisionMicroseconds)
-        requestMicroseconds.add(other.requestMicroseconds)
+        for phase in times.indices {
+            for slot in times[phase].counts.indices { times[phase].counts[slot] &+= other.times[phase].counts[slot] }
+            times[phase].sumMicroseconds &+= other.times[phase].sumMicroseconds
+        }
     }
 }
 

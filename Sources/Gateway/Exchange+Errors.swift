@@ -24,8 +24,8 @@ extension Exchange {
     /// No durable decision counts it.
     private func countUnrecorded(_ reason: Reason) {
         switch reason {
-        case .overloaded: worker.counters.unrecordedOverloaded += 1
-        case .logUnavailable: worker.counters.unrecordedUnavailable += 1
+        case .overloaded: worker.totals.unrecordedOverloaded += 1
+        case .logUnavailable: worker.totals.unrecordedUnavailable += 1
         default: break
         }
     }

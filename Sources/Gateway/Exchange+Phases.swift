@@ -41,7 +41,7 @@ extension Exchange {
         let time = worker.log.now()
         switch connection.authenticate(at: time) {
         case .stranger:
-            worker.counters.strangers += 1
+            worker.totals.strangers += 1
             worker.aggregates.count(.unauthenticated, from: connection.address)
             // Bytes that are no request are that for a stranger too.
             if case .framing = arrival, let error {
@@ -160,7 +160,7 @@ extension Exchange {
         // Refused as if before the look-up, which says nothing then either (DESIGN 3.7): too many were met while it was made.
         if decision.reason == .overloaded { (located, decision.isMisplaced) = (nil, false) }
         let now = worker.monotonicMicroseconds()
-        if isLocating { worker.counters.locateMicroseconds.record(microseconds: now - phaseMicroseconds) }
+        if isLocating { worker.count(now - phaseMicroseconds, in: .locate) }
         isLocating = false
         phaseMicroseconds = now
         let release = decision.isAllowed ? release(decision) : nil
@@ -207,9 +207,9 @@ extension Exchange {
         isOver = true
         work = .none
         let now = worker.monotonicMicroseconds()
-        worker.counters.requestMicroseconds.record(microseconds: now - startedMicroseconds)
-        if index != nil { worker.counters.performMicroseconds.record(microseconds: now - phaseMicroseconds) }
-        worker.counters.bytesReleased += bytesSent
+        worker.count(now - startedMicroseconds, in: .request)
+        if index != nil { worker.count(now - phaseMicroseconds, in: .perform) }
+        worker.totals.bytesReleased += bytesSent
         guard let index, decision?.reason.allows == true else { return }
         worker.port.complete(
             .init(index: index, status: status, bytes: bytesSent, outcome: outcome, excluded: excluded))
@@ -254,8 +254,8 @@ extension Exchange: DecisionWaiter {
     /// The decision is on disk, or never will be.
     func decisionIsDurable(_ durable: consuming DurableDecision) {
         let now = worker.monotonicMicroseconds()
-        worker.counters.decisionMicroseconds.record(microseconds: now - startedMicroseconds)
-        worker.counters.recordMicroseconds.record(microseconds: now - phaseMicroseconds)
+        worker.count(now - startedMicroseconds, in: .decision)
+        worker.count(now - phaseMicroseconds, in: .record)
         phaseMicroseconds = now
         switch consume durable {
         case .allowed(let permit):
@@ -278,13 +278,13 @@ extension Exchange: DecisionWaiter {
     private func count() {
         guard let reason = decision?.reason else { return }
         worker.counters.count(reason, store: store?.position, crossing: decision?.crossed.isEmpty == false)
-        if decision?.isMisplaced == true { worker.counters.misplaced += 1 }
+        if decision?.isMisplaced == true { worker.totals.misplaced += 1 }
         if reason == .tagInvalid { reportSealFailure() }
     }
 
     /// A broken seal is more than a refusal: somebody changed what lies on the disk.
     private func reportSealFailure() {
-        worker.counters.sealFailures += 1
+        worker.totals.sealFailures += 1
         guard let store, let key = request?.key else { return }
         let bucket = store.policy.bucket.text
         worker.log.record(

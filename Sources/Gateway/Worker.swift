@@ -45,6 +45,7 @@ final class Worker {
     private(set) var tokens = VerifiedTokenCache(entriesMax: Limits.tokenCacheEntriesMax)
     private(set) var names = EntryNames(count: Limits.entryNamesCount)
     private(set) var authorizations = EntryAuthorizations(count: Limits.entryAuthorizationsCount)
+    var totals = Totals()
     var counters: Counters
     let commonFields = CommonFields()
     let objectFields = ObjectFields(count: Limits.objectFieldsCount)
@@ -131,6 +132,11 @@ final class Worker {
 
     func monotonicMicroseconds() -> Int64 { Int64(NIODeadline.now().uptimeNanoseconds / 1000) }
 
+    func count(_ microseconds: Int64, in phase: Phase) {
+        let slot = Histogram.slot(microseconds)
+        totals.count(microseconds, slot: slot, in: phase)
+    }
+
     /// Takes a reload's snapshot: every request from now on is judged by it, on old connections too.
     func adopt(_ service: Service, tls: TLSContext) {
         self.service = service
@@ -152,8 +158,9 @@ final class Worker {
     /// The counters as they are now.
     func snapshot() -> Counters {
         var counters = counters
-        counters.tokenCacheHits = earlierTokenHits + tokens.hits
-        counters.tokenCacheMisses = earlierTokenMisses + tokens.misses
+        counters.totals = totals
+        counters.totals.tokenCacheHits = earlierTokenHits + tokens.hits
+        counters.totals.tokenCacheMisses = earlierTokenMisses + tokens.misses
         return counters
     }
 
@@ -169,15 +176,15 @@ final class Worker {
 
     func add(_ connection: Connection) {
         connections[ObjectIdentifier(connection)] = connection
-        counters.openConnections += 1
-        counters.acceptedConnections += 1
+        totals.openConnections += 1
+        totals.acceptedConnections += 1
         if isStopping { connection.finish() }
         sweepLater()
     }
 
     func remove(_ connection: Connection) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
-        counters.openConnections -= 1
+        totals.openConnections -= 1
         shared.connections.leave()
     }
 
