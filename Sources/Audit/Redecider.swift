@@ -40,7 +40,7 @@ struct Redecider {
         if writes.isOfPruned(entry) { return tokens.doubts.union([.pruned]) }
         let question = Question(
             operation: entry.operation, access: entry.access,
-            isEntitled: caller.principal.stores.contains(bucket) && caller.principal.mayDo(entry.operation),
+            isEntitled: caller.principal.stores.contains(bucket) && caller.principal.permissions.cover(entry.operation),
             principal: caller.principal.name, certificate: entry.certificate, gatewayName: policy.gateway,
             gateway: policy.place, office: caller.principal.office, location: caller.location, store: store.policy,
             mailbox: scope.candidates[0], areas: policy.areas, hasEntityTagCondition: entry.hasEntityTagCondition,

@@ -26,7 +26,7 @@ extension DecisionLog {
                 lastTime = time
             }
             let index = append(line)
-            pending.waiting.append(LogPort.Waiting(port: port, waiter: waiter, index: index, release: release))
+            pending.add(LogPort.Waiting(port: port, waiter: waiter, index: index, release: release))
             if !evidence.isEmpty { pending.evidence.append(contentsOf: evidence) }
             return .queued
         }
@@ -36,8 +36,12 @@ extension DecisionLog {
         monitor.withLock {
             // A closed log keeps nothing that will never be written.
             guard phase == .open else { return }
-            completions.append(item)
-            if completions.count >= CompletionEntry.itemsMax {
+            var items = completions
+            completions = []
+            items.append(item)
+            let count = items.count
+            completions = items
+            if count >= CompletionEntry.itemsMax {
                 flushCompletions()
                 callWriter()
             }
@@ -57,13 +61,16 @@ extension DecisionLog {
 
     /// With the monitor held.
     func flushCompletions() {
-        while !completions.isEmpty {
-            let items = Array(completions.prefix(CompletionEntry.itemsMax))
-            completions.removeFirst(items.count)
+        var completed = completions
+        completions = []
+        while !completed.isEmpty {
+            let items = Array(completed.prefix(CompletionEntry.itemsMax))
+            completed.removeFirst(items.count)
             var line: [UInt8] = []
             CompletionEntry(gateway: gateway, items: items).append(to: &line, time: nextTime())
             append(line)
         }
+        completions = completed
     }
 
     /// With the monitor held. Drops what nothing waits for any more.
@@ -72,8 +79,7 @@ extension DecisionLog {
     @discardableResult
     private func append(_ line: [UInt8]) -> UInt64 {
         let index = pending.end
-        EntryFraming.append(line, to: &pending.bytes)
-        pending.count += 1
+        pending.add(line)
         pendingCount.store(pending.count, ordering: .relaxed)
         return index
     }

@@ -75,10 +75,8 @@ extension DecisionLog {
                 return nil
             }
             let taken = pending
-            pending = Pending(firstIndex: taken.end)
+            pending = Pending(firstIndex: taken.end, withRoomOf: taken)
             pendingCount.store(0, ordering: .relaxed)
-            pending.bytes.reserveCapacity(taken.bytes.count)
-            pending.waiting.reserveCapacity(taken.waiting.count)
             hasWork.store(false, ordering: .relaxed)
             return taken
         }

@@ -35,9 +35,31 @@ package final class DecisionLog: @unchecked Sendable {
         /// Only `log-full` and `stop`, on a full disk.
         var isLastWords = false
 
-        init(firstIndex: UInt64) { self.firstIndex = firstIndex }
+        /// - Parameter last: as much as in it is expected.
+        init(firstIndex: UInt64, withRoomOf last: Pending? = nil) {
+            self.firstIndex = firstIndex
+            bytes.reserveCapacity(last?.bytes.count ?? 0)
+            waiting.reserveCapacity(last?.waiting.count ?? 0)
+        }
 
         var end: UInt64 { firstIndex + UInt64(count) }
+
+        // Taken out and put back, both: appended to where they lie, each look at them would be checked.
+
+        func add(_ line: [UInt8]) {
+            var bytes = bytes
+            self.bytes = []
+            EntryFraming.append(line, to: &bytes)
+            self.bytes = bytes
+            count += 1
+        }
+
+        func add(_ waiting: LogPort.Waiting) {
+            var all = self.waiting
+            self.waiting = []
+            all.append(waiting)
+            self.waiting = all
+        }
     }
 
     enum Phase {

@@ -6,7 +6,7 @@ internal import TLS
 
 /// Who is at the other end of a connection: an address, and what the certificate proved. Judged again whenever the settings change
 /// or a time runs out, of the certificate or of what it rests on: a connection may live on, its authority may not.
-struct Caller {
+final class Caller {
     enum Identity {
         case principal(Standing)
         case stranger
@@ -25,13 +25,13 @@ struct Caller {
     }
 
     /// The handshake is done.
-    mutating func present(_ certificate: PeerCertificate?) {
+    func present(_ certificate: PeerCertificate?) {
         self.certificate = certificate
         judgedBy = nil
     }
 
     /// Who it is under these settings, now.
-    mutating func authenticate(_ service: Service, _ tls: TLSContext, at time: Timestamp) -> Identity {
+    func authenticate(_ service: Service, _ tls: TLSContext, at time: Timestamp) -> Identity {
         guard let certificate else { return .stranger }
         if judgedBy != service.generation || time.seconds >= judgedUntilSeconds {
             judgedBy = service.generation

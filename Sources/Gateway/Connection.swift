@@ -13,9 +13,9 @@ internal import TLS
 final class Connection {
     private let worker: Worker
     private let socket: TLSSocket
-    private var decoder = RequestDecoder()
+    private let decoder = RequestDecoder()
     private var machine = ConnectionMachine()
-    private var caller: Caller
+    private let caller: Caller
     private var exchange: Exchange?
     /// Its answer was written whole, and the socket has not taken all of it.
     private var sending: Exchange?

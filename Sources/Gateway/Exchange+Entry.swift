@@ -13,7 +13,7 @@ extension Exchange {
             operation: request?.operation ?? .other,
             data: EntryData(
                 request?.access ?? .none, hasEntityTagCondition: request?.hasEntityTagCondition ?? false),
-            caller: standing.entryPart, names: names(), found: located?.entryPart ?? .nothing,
+            caller: standing.entryPart, names: entryNames(), found: located?.entryPart ?? .nothing,
             crossed: decision.crossed, isMisplaced: decision.isMisplaced,
             authorizations: presented.isEmpty
                 ? []
@@ -24,9 +24,9 @@ extension Exchange {
     }
 
     /// A bucket that is not the caller's is not named: its name is the caller's to choose.
-    private func names() -> EntryPart {
+    private func entryNames() -> EntryPart {
+        if let names { return names.entryPart }
         guard let store, let request else { return .nobody }
-        if let key = request.key { return worker.names.part(of: key, in: store, of: service) }
         let bucket = store.policy.bucket
         guard let prefix = request.listing?.prefix else {
             return .names(store: bucket, mailbox: nil, object: nil, prefix: nil)

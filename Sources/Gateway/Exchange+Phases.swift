@@ -72,7 +72,6 @@ extension Exchange {
 
     private func decideOnStore(_ request: S3Request, by standing: Standing) {
         let time = worker.log.now()
-        let principal = standing.principal
         guard let bucket = request.bucket else {
             return record(Decision(reason: .administrative), at: time)
         }
@@ -80,13 +79,11 @@ extension Exchange {
             return record(Decision(reason: .notEntitled), at: time)
         }
         self.store = store
-        question = Question(
-            operation: request.operation, access: request.access,
-            isEntitled: principal.settings.mayDo(request.operation), circumstances: standing.circumstances,
-            store: store.policy.policy, mailbox: request.scope(store.store.mailboxRule),
-            hasEntityTagCondition: request.hasEntityTagCondition,
-            areForeignWritesSuspended: areForeignWritesSuspended(request, at: time), time: time)
-        continueOn(decide(), request)
+        if let key = request.key { names = worker.names.names(of: key, in: store, of: service) }
+        switch decide(on: .notLocated, at: time) {
+        case .decided(let decision): record(decision, at: time)
+        case .needsObject: worker.lookUp(self)
+        }
     }
 
     /// Of a write, asked before every decision: others may have been refused since the last.
@@ -95,20 +92,24 @@ extension Exchange {
         return worker.overwrites.areSuspended(for: principal.settings.name, at: time)
     }
 
-    /// Asks the rule; only where tokens can change its answer are they looked at.
-    private func decide() -> Verdict {
-        if let request, !request.tokens.isEmpty, question?.asksForAuthorizations() == true {
-            if presented.isEmpty { presented = request.tokens.map { worker.review($0, under: service) } }
-            question?.present(presented)
+    /// Asks the rule, by what is known of the object; only where tokens can change its answer are they looked at.
+    private func decide(on object: ObjectState, at time: Timestamp) -> Verdict {
+        guard let request, let store, let standing else { return .decided(Decision(reason: .badRequest)) }
+        let principal = standing.principal
+        var question = Question(
+            operation: request.operation, access: request.access,
+            isEntitled: principal.settings.permissions.cover(request.operation), circumstances: standing.circumstances,
+            store: store.policy.policy, mailbox: names?.mailbox ?? request.scope(store.store.mailboxRule),
+            object: object, hasEntityTagCondition: request.hasEntityTagCondition,
+            areForeignWritesSuspended: areForeignWritesSuspended(request, at: time), time: time)
+        if !request.tokens.isEmpty {
+            if presented.isEmpty, Rule.looksAtAuthorizations(question) {
+                presented = request.tokens.map { worker.review($0, under: service) }
+            }
+            // As they stand at the question's time.
+            question.authorizations = presented.map { $0.authorization(at: time) }
         }
-        return question?.decide() ?? .decided(Decision(reason: .badRequest))
-    }
-
-    private func continueOn(_ verdict: Verdict, _ request: S3Request) {
-        switch verdict {
-        case .decided(let decision): record(decision, at: question?.time ?? worker.log.now())
-        case .needsObject: worker.lookUp(self)
-        }
+        return Rule.decide(question)
     }
 
     // MARK: - Locate
@@ -125,14 +126,9 @@ extension Exchange {
     // MARK: - Decide on the object
 
     func decideOnObject(_ located: Located) {
-        guard let request else { return fail(.internalError) }
         self.located = located
         let time = worker.log.now()
-        question?.object = located.state
-        question?.time = time
-        question?.areForeignWritesSuspended = areForeignWritesSuspended(request, at: time)
-        if !presented.isEmpty { question?.present(presented) }
-        switch decide() {
+        switch decide(on: located.state, at: time) {
         case .decided(let decision): record(decision, at: time)
         case .needsObject: fail(.internalError)
         }
@@ -140,15 +136,13 @@ extension Exchange {
 
     /// An entry of a later time went first: judge by that time.
     private func decideAgain(at time: Timestamp) {
-        guard question != nil else { return record(decision ?? Decision(reason: .badRequest), at: time) }
+        guard store != nil else { return record(decision ?? Decision(reason: .badRequest), at: time) }
         // A write that another one came before is over: only its time is new.
         if case .storing = work, let decision { return record(decision, at: time) }
-        question?.time = time
-        if let request { question?.areForeignWritesSuspended = areForeignWritesSuspended(request, at: time) }
-        question?.present(presented)
-        switch decide() {
+        switch decide(on: located?.state ?? .notLocated, at: time) {
         case .decided(let decision): record(decision, at: time)
-        case .needsObject: fail(.internalError)
+        // What the look-up had found was given up for a refusal that no longer holds.
+        case .needsObject: worker.lookUp(self)
         }
     }
 
@@ -234,20 +228,6 @@ extension Exchange: ObjectWaiter {
         case .failure(let error): fail(storage: error)
         }
     }
-}
-
-/// Mutating, all of them, so that the exchange's question is asked where it lies: a copy would count every reference in it.
-extension Question {
-    fileprivate mutating func asksForAuthorizations() -> Bool {
-        authorizations.isEmpty && Rule.looksAtAuthorizations(self)
-    }
-
-    /// The tokens as they stand at the question's time.
-    fileprivate mutating func present(_ tokens: [ReviewedToken]) {
-        authorizations = tokens.map { $0.authorization(at: time) }
-    }
-
-    fileprivate mutating func decide() -> Verdict { Rule.decide(self) }
 }
 
 extension Exchange: DecisionWaiter {

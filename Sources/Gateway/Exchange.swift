@@ -42,7 +42,8 @@ final class Exchange {
     var standing: Standing?
     var request: S3Request?
     var store: ServedStore?
-    var question: Question?
+    /// Where one object is asked for in a store that the caller addresses.
+    var names: ObjectNames?
     var presented: [ReviewedToken] = []
     var located: Located?
     var decision: Decision?

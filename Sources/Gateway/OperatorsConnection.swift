@@ -28,7 +28,7 @@ final class OperatorsConnection: ChannelInboundHandler {
 
     private let view: OperatorsView
     private let log: DecisionLog
-    private var caller: Caller
+    private let caller: Caller
 
     init(_ view: OperatorsView, log: DecisionLog, address: Address) {
         self.view = view

@@ -20,7 +20,7 @@ final class OperatorsDesk: Sendable {
         _ done: @escaping @Sendable (WholeAnswer) -> Void
     ) {
         let path = String(decoding: head.target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
-        func may(_ operation: Operation) -> Bool { caller?.principal.settings.mayDo(operation) ?? false }
+        func may(_ operation: Operation) -> Bool { caller?.principal.settings.permissions.cover(operation) ?? false }
         let refused = WholeAnswer.text(403, "the certificate has no role for this\n")
         switch (head.method, path) {
         case (.get, "/health"), (.head, "/health"): done(.text(200, "ok\n"))

@@ -17,7 +17,7 @@ protocol RecentKey: Equatable {
 struct RecentParts<Key: RecentKey, Part> {
     private var slots: [(key: Key, part: Part)?]
 
-    /// - Parameter count: a power of two.
+    /// - Parameter count: a power of two, or 0 for one that nothing is asked of while its slots are elsewhere.
     init(count: Int) {
         precondition(count & (count - 1) == 0, "the slots are a power of two")
         slots = Array(repeating: nil, count: count)
@@ -44,23 +44,37 @@ final class EntryNames {
         var slotHash: UInt64 { key.slotHash }
     }
 
-    private var recent: RecentParts<Name, EntryPart>
+    private var recent: RecentParts<Name, ObjectNames>
 
     /// - Parameter count: a power of two.
     init(count: Int) { recent = RecentParts(count: count) }
 
-    func part(of key: ObjectKey, in store: ServedStore, of service: Service) -> EntryPart {
+    func names(of key: ObjectKey, in store: ServedStore, of service: Service) -> ObjectNames {
         let name = Name(key: key, store: store.position, generation: service.generation)
-        if let part = recent.part(for: name) { return part }
+        if let names = recent.part(for: name) { return names }
+        let names = ObjectNames(key, in: store)
+        // Taken out and put back: changed where it lies, each look at it would be checked.
+        var recent = recent
+        self.recent = RecentParts(count: 0)
+        recent.keep(names, for: name)
+        self.recent = recent
+        return names
+    }
+}
+
+/// What one object's key says: whose it is, and what entries call both.
+final class ObjectNames {
+    let mailbox: MailboxScope
+    let entryPart: EntryPart
+
+    init(_ key: ObjectKey, in store: ServedStore) {
         let bucket = store.policy.bucket
-        let part = EntryPart.names(
+        let mailbox = store.store.mailboxRule.mailbox(of: key)
+        self.mailbox = mailbox.map { .mailbox($0) } ?? .nobody
+        entryPart = EntryPart.names(
             store: bucket,
-            mailbox: store.store.mailboxRule.mailbox(of: key).map {
-                store.pseudonyms.pseudonym("mailbox", bucket: bucket.text, $0.utf8)
-            },
+            mailbox: mailbox.map { store.pseudonyms.pseudonym("mailbox", bucket: bucket.text, $0.utf8) },
             object: store.pseudonyms.pseudonym("object", bucket: bucket.text, key.utf8), prefix: nil)
-        recent.keep(part, for: name)
-        return part
     }
 }
 
@@ -88,7 +102,10 @@ final class EntryAuthorizations {
             sha256: reviewed.sha256, judged: judged, store: store?.position, generation: service.generation)
         if let part = recent.part(for: token) { return part }
         let part = EntryPart.authorization(Self.entry(reviewed, judged, store))
+        var recent = recent
+        self.recent = RecentParts(count: 0)
         recent.keep(part, for: token)
+        self.recent = recent
         return part
     }
 
@@ -134,7 +151,10 @@ final class ObjectFields {
         let same = Same(facts: facts)
         if let bytes = recent.part(for: same) { return head.append(copying: bytes.span) }
         let bytes = make()
+        var recent = recent
+        self.recent = RecentParts(count: 0)
         recent.keep(bytes, for: same)
+        self.recent = recent
         head.append(copying: bytes.span)
     }
 }

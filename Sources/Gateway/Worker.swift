@@ -72,7 +72,11 @@ final class Worker {
     func lookUp(_ exchange: Exchange) {
         // What is asked for between two turns has the next one.
         if lookups.isEmpty { loop.assumeIsolated().execute { self.lookUpAll() } }
+        // Taken out and put back: appended to where it lies, each look at it would be checked.
+        var lookups = lookups
+        self.lookups = []
         lookups.append(exchange)
+        self.lookups = lookups
     }
 
     /// Called when what was ready has been read.

@@ -2,8 +2,9 @@ package import NIOCore
 internal import OpenSSL
 
 /// Turns a connection's bytes into requests, strictly (RFC 9112; DESIGN section 6). The caller stops asking while a request is in
-/// hand, and stops reading the socket while enough is buffered: that is the back-pressure.
-package struct RequestDecoder {
+/// hand, and stops reading the socket while enough is buffered: that is the back-pressure. A class, so that whoever has one needs no check
+/// to ask it.
+package final class RequestDecoder {
     package enum Event {
         case head(RequestHead)
         /// A piece of the body, never empty, without the chunked coding.
@@ -34,18 +35,20 @@ package struct RequestDecoder {
         state = .head(BlockScan(bytesMax: limits.headBytesMax, firstLineBytesMax: limits.requestLineBytesMax))
     }
 
-    /// Bytes that were appended and not yet made into an event. Mutating, so that the decoder is asked where it lies: a copy would count every
-    /// reference in it.
-    package var bufferedByteCount: Int { mutating get { buffer.count - start } }
+    /// Bytes that were appended and not yet made into an event.
+    package var bufferedByteCount: Int { buffer.count - start }
 
     /// Memory that is held for bytes to come.
-    var capacity: Int { mutating get { buffer.capacity } }
+    var capacity: Int { buffer.capacity }
 
     /// What is kept of an idle connection's memory.
     private static let idleBytesMax = 4 << 10
 
     /// Takes what the socket gave.
-    package mutating func append(_ bytes: Span<UInt8>) {
+    package func append(_ bytes: Span<UInt8>) {
+        // Taken out and put back: changed where it lies, each look at it would be checked.
+        var buffer = buffer
+        self.buffer = []
         // What was decoded goes, or a client that always has a piece of something under way would fill the memory with it.
         if start == buffer.count {
             buffer.removeAll(keepingCapacity: true)
@@ -54,13 +57,14 @@ package struct RequestDecoder {
         }
         start = 0
         buffer.append(copying: bytes)
+        self.buffer = buffer
     }
 
     /// The same.
-    package mutating func append(_ bytes: ByteBuffer) { append(bytes.readableBytesUInt8Span) }
+    package func append(_ bytes: ByteBuffer) { append(bytes.readableBytesUInt8Span) }
 
     /// The next event; nil when more bytes are needed. After an error every further call throws it again.
-    package mutating func next() throws(FramingError) -> Event? {
+    package func next() throws(FramingError) -> Event? {
         do throws(FramingError) {
             while true {
                 switch try step() {
@@ -77,7 +81,7 @@ package struct RequestDecoder {
 
     /// The next request's head; nil when more bytes are needed. Asked for only where a head is due. A request without a body has ended
     /// with it: its end is no event.
-    package mutating func nextHead() throws(FramingError) -> RequestHead? {
+    package func nextHead() throws(FramingError) -> RequestHead? {
         do throws(FramingError) {
             switch state {
             case .head(let scan):
@@ -93,7 +97,7 @@ package struct RequestDecoder {
         }
     }
 
-    private mutating func endRequest() {
+    private func endRequest() {
         if start == buffer.count, buffer.capacity > Self.idleBytesMax { (buffer, start) = ([], 0) }
         state = .head(BlockScan(bytesMax: limits.headBytesMax, firstLineBytesMax: limits.requestLineBytesMax))
     }
@@ -103,7 +107,7 @@ package struct RequestDecoder {
         case again, starved
     }
 
-    private mutating func step() throws(FramingError) -> Step {
+    private func step() throws(FramingError) -> Step {
         switch state {
         case .head(let scan): return try head(scan).map { .event(.head($0)) } ?? .starved
         case .body(let remaining):
@@ -118,7 +122,7 @@ package struct RequestDecoder {
             state = rest == 0 ? .chunkEnd : .chunk(remaining: rest)
             return .event(.body(piece))
         case .chunkEnd:
-            guard try Self.isChunkEnd(rest) else { return .starved }
+            guard try withRest(Self.isChunkEnd) else { return .starved }
             start += 2
             state = .chunkSize
             return .again
@@ -130,32 +134,35 @@ package struct RequestDecoder {
         }
     }
 
-    /// What is not decoded.
-    private var rest: Span<UInt8> {
-        @_lifetime(borrow self) get { buffer.span.extracting(start...) }
+    /// Calls `body` with what is not decoded.
+    private func withRest<Result, Failure: Error>(
+        _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let buffer = buffer
+        return try body(buffer.span.extracting(start...))
     }
 
     /// Up to `count` bytes of what is there; nil when nothing is.
-    private mutating func take(_ count: UInt64) -> ByteBuffer? {
+    private func take(_ count: UInt64) -> ByteBuffer? {
         guard start < buffer.count else { return nil }
         let count = Int(min(count, UInt64(buffer.count - start)))
         defer { start += count }
         return ByteBuffer(bytes: buffer[start..<start + count])
     }
 
-    private mutating func takeBlock(_ count: Int) -> [UInt8] {
+    private func takeBlock(_ count: Int) -> [UInt8] {
         defer { start += count }
-        return [UInt8](copying: rest.extracting(..<count))
+        return withRest { [UInt8](copying: $0.extracting(..<count)) }
     }
 
-    private mutating func head(_ scan: BlockScan) throws(FramingError) -> RequestHead? {
+    private func head(_ scan: BlockScan) throws(FramingError) -> RequestHead? {
         guard start < buffer.count else { return nil }
         // A client that speaks something else is answered at once.
         guard Byte.isToken(buffer[start]) else { throw .malformedRequestLine }
         // Most heads come whole and well formed. What is wrong with any other, and how much of it is here, the lines tell, one by one.
         if scan.isFresh, let head = wholeHead() { return head }
         var scan = scan
-        switch scan.advance(over: rest) {
+        switch withRest({ scan.advance(over: $0) }) {
         case .more:
             state = .head(scan)
             return nil
@@ -163,21 +170,25 @@ package struct RequestDecoder {
         case .firstLineTooLong: throw .requestLineTooLong
         case .badLineEnd(let count):
             // What stands before it may be wrong already, and is then what the client is told.
-            _ = try HeadParser(limits: limits).parse(rest.extracting(..<count))
+            _ = try parse(..<count)
             throw .malformedField
-        case .end(let count): return take(try HeadParser(limits: limits).parse(rest.extracting(..<count)))
+        case .end(let count): return take(try parse(..<count))
         }
     }
 
+    private func parse(_ part: PartialRangeUpTo<Int>) throws(FramingError) -> RequestHead {
+        try withRest { rest throws(FramingError) in try HeadParser(limits: limits).parse(rest.extracting(part)) }
+    }
+
     /// The head that begins here, where all of it is here and nothing is wrong with it.
-    private mutating func wholeHead() -> RequestHead? {
-        guard let head = try? HeadParser(limits: limits).parse(rest), head.byteCount <= limits.headBytesMax,
+    private func wholeHead() -> RequestHead? {
+        guard let head = try? withRest(HeadParser(limits: limits).parse), head.byteCount <= limits.headBytesMax,
             head.requestLineBytes <= limits.requestLineBytesMax
         else { return nil }
         return take(head)
     }
 
-    private mutating func take(_ head: RequestHead) -> RequestHead {
+    private func take(_ head: RequestHead) -> RequestHead {
         start += head.byteCount
         switch head.body {
         case .none: state = .end(trailers: nil)
@@ -187,8 +198,8 @@ package struct RequestDecoder {
         return head
     }
 
-    private mutating func chunkSize() throws(FramingError) -> Step {
-        guard let line = try Self.chunkLine(rest) else { return .starved }
+    private func chunkSize() throws(FramingError) -> Step {
+        guard let line = try withRest(Self.chunkLine) else { return .starved }
         start += line.byteCount
         state =
             line.size == 0
@@ -223,9 +234,9 @@ package struct RequestDecoder {
         return true
     }
 
-    private mutating func trailers(_ scan: BlockScan) throws(FramingError) -> Step {
+    private func trailers(_ scan: BlockScan) throws(FramingError) -> Step {
         var scan = scan
-        switch scan.advance(over: rest) {
+        switch withRest({ scan.advance(over: $0) }) {
         case .more:
             state = .trailers(scan)
             return .starved

@@ -65,7 +65,7 @@ package final class WholeRequestHandler: ChannelInboundHandler {
     private let nowSeconds: () -> Int64
     private let respond: Responder
     private let asker = Asker()
-    private var decoder = RequestDecoder()
+    private let decoder = RequestDecoder()
     private var state = State.reading
     private var isPumping = false
     private var head: RequestHead?

@@ -46,15 +46,12 @@ package final class Admission: Sendable {
     }
 
     private func grants(_ mailbox: Mailbox?, _ object: ObjectState) -> Bool {
-        var reading =
-            if case .tagged(let facts) = object {
-                Reading(object: facts, of: question)
-            } else {
-                Reading(store: question, received: .never)
-            }
-        reading.mailbox = mailbox.map(MailboxScope.mailbox) ?? .nobody
+        let facts: ResidencyFacts? = if case .tagged(let facts) = object { facts } else { nil }
+        let scope = mailbox.map(MailboxScope.mailbox) ?? .nobody
         var trace = Trace(isOn: false)
-        switch Rule.passage(question, reading, &trace) {
+        let passage = Rule.passage(
+            question, tag: facts?.place, received: facts?.receipt ?? .never, mailbox: scope, &trace)
+        switch passage {
         case .open, .granted: return true
         case .refused: return false
         }

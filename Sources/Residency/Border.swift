@@ -78,10 +78,9 @@ struct Owners {
     let tag: Place?
 
     /// Without repetition, in the order of the codes.
-    var inOrder: (Jurisdiction, Jurisdiction?) {
-        guard let tag, tag.jurisdiction != store.jurisdiction else { return (store.jurisdiction, nil) }
-        return store.jurisdiction < tag.jurisdiction
-            ? (store.jurisdiction, tag.jurisdiction) : (tag.jurisdiction, store.jurisdiction)
+    static func inOrder(store: Jurisdiction, tag: Jurisdiction?) -> (Jurisdiction, Jurisdiction?) {
+        guard let tag, tag != store else { return (store, nil) }
+        return store < tag ? (store, tag) : (tag, store)
     }
 
     /// Are all datacenters in which `owner` has to do with the object among `names`? An object that lies in one

@@ -9,26 +9,24 @@ struct Reading {
         case never
     }
 
-    var owners: Owners
-    var mailbox: MailboxScope
-    var wanted: DataClasses
-    var received: Receipt
+    let owners: Owners
+    let mailbox: MailboxScope
+    let wanted: DataClasses
+    let received: Receipt
 
-    /// As far as the store alone says.
-    init(store question: Question, received: Receipt) {
-        owners = Owners(store: question.store.place, tag: nil)
-        mailbox = question.mailbox
+    /// - Parameters:
+    ///   - tag: the owner that the object's tag names, where it is known.
+    ///   - mailbox: whose object it is, where that is known better than by the question.
+    init(_ question: Question, tag: Place? = nil, received: Receipt, mailbox: MailboxScope? = nil) {
+        owners = Owners(store: question.store.place, tag: tag)
+        self.mailbox = mailbox ?? question.mailbox
         wanted = question.wanted
         self.received = received
     }
+}
 
-    /// With what the tag says.
-    init(object facts: ResidencyFacts, of question: Question) {
-        owners = Owners(store: question.store.place, tag: facts.place)
-        mailbox = question.mailbox
-        wanted = question.wanted
-        received = .at(Timestamp(seconds: facts.receivedSeconds))
-    }
+extension ResidencyFacts {
+    var receipt: Reading.Receipt { .at(Timestamp(seconds: receivedSeconds)) }
 }
 
 /// What the borders of a read's owners say to its readers.
@@ -74,10 +72,13 @@ struct Authority {
 }
 
 extension Rule {
-    /// DESIGN 3.3 and 3.4 for one read.
-    static func passage(_ question: Question, _ reading: Reading, _ trace: inout Trace) -> Passage {
-        let (first, second) = reading.owners.inOrder
-        note(reading.owners, of: question, &trace)
+    /// DESIGN 3.3 and 3.4 for one read, of which `Reading` says what a grant must cover.
+    static func passage(
+        _ question: Question, tag: Place? = nil, received: Reading.Receipt, mailbox: MailboxScope? = nil,
+        _ trace: inout Trace
+    ) -> Passage {
+        let (first, second) = Owners.inOrder(store: question.store.place.jurisdiction, tag: tag?.jurisdiction)
+        noteOwners(of: question, tag, &trace)
         let toFirst = relation(of: question, to: first)
         let toSecond = second.map { relation(of: question, to: $0) } ?? .home
         let furthest = max(toFirst, toSecond)
@@ -93,6 +94,7 @@ extension Rule {
             trace.note("3.4", "no authorization is presented")
             return .refused(.authorizationRequired, crossed: crossed, judged: [], lacks: crossed.first)
         }
+        let reading = Reading(question, tag: tag, received: received, mailbox: mailbox)
         return authority(question, reading, over: crossed, &trace)
     }
 
@@ -122,15 +124,16 @@ extension Rule {
         return .refused(best.refusal, crossed: crossed, judged: authority.judged, lacks: lacks)
     }
 
-    private static func note(_ owners: Owners, of question: Question, _ trace: inout Trace) {
+    private static func noteOwners(of question: Question, _ tag: Place?, _ trace: inout Trace) {
         trace.note("3.1", "readers: \(question.readers)")
-        guard let tag = owners.tag else {
-            trace.note("3.2", "owner: \(owners.store.jurisdiction) (store, in \(owners.store.datacenter))")
+        let store = question.store.place
+        guard let tag else {
+            trace.note("3.2", "owner: \(store.jurisdiction) (store, in \(store.datacenter))")
             return
         }
         trace.note(
             "3.2",
-            "owners: \(owners.store.jurisdiction) (store, in \(owners.store.datacenter)), \(tag.jurisdiction) "
+            "owners: \(store.jurisdiction) (store, in \(store.datacenter)), \(tag.jurisdiction) "
                 + "(tag, of \(tag.datacenter))")
     }
 }

@@ -19,7 +19,7 @@ package struct Question: Sendable {
     package var authorizations: [PresentedAuthorization]
 
     /// Inlined, so that it is made where it will lie: it is two hundred bytes.
-    @inlinable
+    @inlinable @inline(__always)
     package init(
         operation: Operation, access: Access, isEntitled: Bool, circumstances: Circumstances,
         destination: Place? = nil, store: StorePolicy, mailbox: MailboxScope, object: ObjectState = .notLocated,

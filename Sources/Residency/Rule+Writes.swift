@@ -34,7 +34,7 @@ extension Rule {
 
     private static func borderOfCondition(_ question: Question, _ trace: inout Trace) -> Passage {
         trace.note("3.5", "its condition tells something about the object: a read of \(question.wanted)")
-        return passage(question, Reading(store: question, received: .anyTime), &trace)
+        return passage(question, received: .anyTime, &trace)
     }
 
     private static func refusalBeforeLookup(_ question: Question, _ trace: inout Trace) -> Reason? {

@@ -60,7 +60,7 @@ package enum Rule {
 
     /// DESIGN 3.6: decided on the prefix alone; the entries are the admission's business.
     private static func listing(_ question: Question, _ trace: inout Trace) -> Verdict {
-        let passage = passage(question, Reading(store: question, received: .anyTime), &trace)
+        let passage = passage(question, received: .anyTime, &trace)
         var decision = decision(for: passage)
         guard decision.isAllowed else { return .decided(decision) }
         if case .open = passage { decision.judged = judged(forEntriesOf: question, &trace) }
@@ -77,7 +77,7 @@ package enum Rule {
     /// of them is how each fares with the store's own owner.
     private static func judged(forEntriesOf question: Question, _ trace: inout Trace) -> [JudgedAuthorization] {
         var coverage = Coverage()
-        let reading = Reading(store: question, received: .anyTime)
+        let reading = Reading(question, received: .anyTime)
         return question.authorizations.enumerated().map { index, presented in
             coverage.judge(
                 presented, for: question.store.place.jurisdiction, question, reading, token: index + 1, &trace)
@@ -86,7 +86,7 @@ package enum Rule {
 
     /// A read of one object.
     private static func read(_ question: Question, _ trace: inout Trace) -> Verdict {
-        let byStore = passage(question, Reading(store: question, received: .anyTime), &trace)
+        let byStore = passage(question, received: .anyTime, &trace)
         if case .refused = byStore { return .decided(decision(for: byStore)) }
         guard let decision = readOnceLocated(question, byStore, &trace) else { return .needsObject }
         return .decided(decision)
@@ -106,13 +106,14 @@ package enum Rule {
         case .absent:
             // 3.8: under a grant limited by `received`, an absent key must look like one out of range.
             guard byStore.isLimitedByReceipt else { return decision(for: byStore, of: question) }
-            return decision(for: passage(question, Reading(store: question, received: .never), &trace), of: question)
+            return decision(for: passage(question, received: .never, &trace), of: question)
         case .tagged(let facts):
             // The usual object is at home and no date limits the grant: then the store's answer is the object's.
             if facts.place == question.store.place, !byStore.isLimitedByReceipt {
                 return decision(for: byStore, of: question)
             }
-            return decision(for: passage(question, Reading(object: facts, of: question), &trace), of: question)
+            let passage = passage(question, tag: facts.place, received: facts.receipt, &trace)
+            return decision(for: passage, of: question)
         }
     }
 

@@ -116,12 +116,8 @@ package struct PrincipalSettings: Sendable {
     /// 0: none.
     package let requestsPerSecondMax: Int
 
-    /// What the roles come to, looked at for each request.
-    private let reads: Bool
-    private let writes: Bool
-    private let deletes: Bool
-    private let audits: Bool
-    private let operates: Bool
+    /// What the roles come to.
+    package let permissions: Permissions
 
     init(
         name: PrincipalName, office: Place, certificate: CertificateMatch, roles: Set<Role>, stores: Set<BucketName>,
@@ -133,6 +129,19 @@ package struct PrincipalSettings: Sendable {
         self.roles = roles
         self.stores = stores
         self.requestsPerSecondMax = requestsPerSecondMax
+        permissions = Permissions(roles)
+    }
+}
+
+/// What a principal's roles come to, looked at for each request.
+package struct Permissions: Sendable {
+    private let reads: Bool
+    private let writes: Bool
+    private let deletes: Bool
+    private let audits: Bool
+    private let operates: Bool
+
+    init(_ roles: Set<Role>) {
         reads = roles.contains(.reader)
         writes = roles.contains(.writer) || roles.contains(.deliverer)
         deletes = roles.contains(.deleter)
@@ -141,7 +150,7 @@ package struct PrincipalSettings: Sendable {
     }
 
     /// Do the roles cover this operation?
-    package func mayDo(_ operation: Operation) -> Bool {
+    package func cover(_ operation: Operation) -> Bool {
         switch operation {
         case .listBuckets, .headBucket, .getBucketLocation, .createBucket: true
         case .listObjects, .listObjectsV2, .getObject, .headObject, .getObjectAttributes, .getObjectTagging: reads

@@ -118,10 +118,11 @@ internal import NIOCore
 
     /// Writes the records that are ready to the socket, as much as it takes.
     func send() -> Sending {
-        guard !outgoing.isEmpty else { return .all }
-        while sentBytes < outgoing.count {
+        let records = outgoing
+        guard !records.isEmpty else { return .all }
+        while sentBytes < records.count {
             let sent = sentBytes
-            let count = unsafe outgoing.withUnsafeBytes { records in
+            let count = unsafe records.withUnsafeBytes { records in
                 unsafe clinux_send(descriptor, records.baseAddress.map { unsafe $0 + sent }, records.count - sent)
             }
             guard count >= 0 else {
@@ -136,10 +137,11 @@ internal import NIOCore
 
     /// The records that are ready, to be sent as one buffer; nil when there are none.
     func takeOutgoing() -> ByteBuffer? {
-        guard sentBytes < outgoing.count else { return nil }
-        let records = ByteBuffer(bytes: outgoing[sentBytes...])
+        let records = outgoing
+        guard sentBytes < records.count else { return nil }
+        let buffer = ByteBuffer(bytes: records[sentBytes...])
         giveBack()
-        return records
+        return buffer
     }
 
     /// Nothing is left to be sent. The memory is there for the next records of any session.
@@ -208,9 +210,12 @@ internal import NIOCore
             // What the socket does not take waits; an error comes again when that is sent.
             sent = max(0, unsafe clinux_send(descriptor, records.baseAddress, records.count))
         }
-        if sent < records.count {
-            unsafe outgoing.append(contentsOf: UnsafeRawBufferPointer(rebasing: records[sent...]))
-        }
+        guard sent < records.count else { return }
+        // Taken out and put back: appended to where it lies, each look at it would be checked.
+        var outgoing = outgoing
+        self.outgoing = []
+        unsafe outgoing.append(contentsOf: UnsafeRawBufferPointer(rebasing: records[sent...]))
+        self.outgoing = outgoing
     }
 
     /// Takes what came into `space`.

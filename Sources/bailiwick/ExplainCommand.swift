@@ -79,7 +79,7 @@ struct ExplainCommand: ParsableCommand {
         let (operation, access) = meaning()
         var question = Question(
             operation: operation, access: access,
-            isEntitled: caller.stores.contains(store.bucket) && caller.mayDo(operation),
+            isEntitled: caller.stores.contains(store.bucket) && caller.permissions.cover(operation),
             principal: caller.name, certificate: try certificate.map { try CertificateFile.fingerprint($0) },
             gatewayName: settings.gateway.name, gateway: settings.place,
             office: caller.office, location: location, store: store.policy, mailbox: try scope(rule),

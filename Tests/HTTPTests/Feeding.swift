@@ -29,7 +29,7 @@ struct Outcome: Hashable, Sendable {
 
 /// Feeds one decoder the pieces in turn, and asks for all that it has after each.
 func decode(_ pieces: [ArraySlice<UInt8>], limits: Limits = Limits()) -> Outcome {
-    var decoder = RequestDecoder(limits: limits)
+    let decoder = RequestDecoder(limits: limits)
     var outcome = Outcome()
     for piece in pieces {
         let bytes = ByteBuffer(bytes: piece)

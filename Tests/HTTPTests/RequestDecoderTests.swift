@@ -70,7 +70,7 @@ private let chunked = "\(put)Transfer-Encoding: chunked\r\n\r\n"
 
     @Test func theFirstFieldOfANameIsFoundInAnyCase() throws {
         let input = ByteBuffer(string: "\(get)X-Amz-Date: 1\r\nx-amz-date: 2\r\n\r\n")
-        var decoder = RequestDecoder()
+        let decoder = RequestDecoder()
         decoder.append(input)
         guard case .head(let head) = try decoder.next() else {
             Issue.record("no head")
@@ -105,7 +105,7 @@ private let chunked = "\(put)Transfer-Encoding: chunked\r\n\r\n"
 
     /// The head comes before the body does, or an expectation would wait for ever; no body event is empty.
     @Test func aBodyComesInPiecesAsItArrives() throws {
-        var decoder = RequestDecoder()
+        let decoder = RequestDecoder()
         var events: [String] = []
         for piece in [chunked, "5\r", "\nhe", "llo\r\n", "1\r\n!", "\r\n0\r\n\r", "\n"] {
             let input = ByteBuffer(string: piece)
@@ -258,7 +258,7 @@ private let chunked = "\(put)Transfer-Encoding: chunked\r\n\r\n"
     }
 
     @Test func anErrorIsFinal() {
-        var decoder = RequestDecoder()
+        let decoder = RequestDecoder()
         for input in ["GET /\n", "\(get)\r\n"] {
             let input = ByteBuffer(string: input)
             decoder.append(input)
@@ -352,7 +352,7 @@ private let chunked = "\(put)Transfer-Encoding: chunked\r\n\r\n"
 
     /// A client whose every record ends within a line: what was read of the connection does not stay.
     @Test func whatWasReadIsLetGo() throws {
-        var decoder = RequestDecoder()
+        let decoder = RequestDecoder()
         decoder.append(ByteBuffer(string: "PUT /b/k HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4"))
         guard case .head = try decoder.next() else {
             Issue.record("no head")
@@ -374,7 +374,7 @@ private let chunked = "\(put)Transfer-Encoding: chunked\r\n\r\n"
 
     /// A client that once sent much at once costs no more than another.
     @Test func aLargeHeadIsLetGoWithItsRequest() throws {
-        var decoder = RequestDecoder()
+        let decoder = RequestDecoder()
         decoder.append(
             bytes("GET /b/k HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "y", count: 40_000))\r\n\r\n").span)
         #expect(try decoder.nextHead()?.method == .get)
