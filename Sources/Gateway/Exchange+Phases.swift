@@ -97,7 +97,7 @@ extension Exchange {
         guard let request, let store, let standing else { return .decided(Decision(reason: .badRequest)) }
         let principal = standing.principal
         var question = Question(
-            operation: request.operation, access: request.access,
+            request.operation, access: request.access,
             isEntitled: principal.settings.permissions.cover(request.operation), circumstances: standing.circumstances,
             store: store.policy.policy, mailbox: names?.mailbox ?? request.scope(store.store.mailboxRule),
             object: object, hasEntityTagCondition: request.hasEntityTagCondition,

@@ -17,27 +17,20 @@ package struct Question: Sendable {
     package var areForeignWritesSuspended: Bool
     package var time: Timestamp
     package var authorizations: [PresentedAuthorization]
+}
 
-    /// Inlined, so that it is made where it will lie: it is two hundred bytes.
-    @inlinable @inline(__always)
+/// By way of the memberwise initialiser, which puts the members where they will lie: one that assigns them copies the whole in the end.
+extension Question {
     package init(
-        operation: Operation, access: Access, isEntitled: Bool, circumstances: Circumstances,
-        destination: Place? = nil, store: StorePolicy, mailbox: MailboxScope, object: ObjectState = .notLocated,
-        hasEntityTagCondition: Bool = false, areForeignWritesSuspended: Bool = false, time: Timestamp,
-        authorizations: [PresentedAuthorization] = []
+        _ operation: Operation, access: Access, isEntitled: Bool, circumstances: Circumstances, store: StorePolicy,
+        mailbox: MailboxScope, object: ObjectState, hasEntityTagCondition: Bool, areForeignWritesSuspended: Bool,
+        time: Timestamp
     ) {
-        self.operation = operation
-        self.access = access
-        self.isEntitled = isEntitled
-        self.circumstances = circumstances
-        self.destination = destination
-        self.store = store
-        self.mailbox = mailbox
-        self.object = object
-        self.hasEntityTagCondition = hasEntityTagCondition
-        self.areForeignWritesSuspended = areForeignWritesSuspended
-        self.time = time
-        self.authorizations = authorizations
+        self.init(
+            operation: operation, access: access, isEntitled: isEntitled, circumstances: circumstances,
+            destination: nil, store: store, mailbox: mailbox, object: object,
+            hasEntityTagCondition: hasEntityTagCondition, areForeignWritesSuspended: areForeignWritesSuspended,
+            time: time, authorizations: [])
     }
 
     package init(
