@@ -226,9 +226,9 @@ extension Exchange {
         index = nil
         let second =
             areForeignWritesSuspended
-            ? Decision(reason: .overloaded, crossed: [store.policy.policy.place.jurisdiction])
+            ? Decision(.overloaded, crossed: [store.policy.policy.place.jurisdiction])
             : Decision(
-                reason: .foreignOverwrite, crossed: decision?.crossed ?? [], judged: decision?.judged ?? [])
+                .foreignOverwrite, crossed: decision?.crossed ?? [], judged: decision?.judged ?? [])
         record(second, at: worker.log.now())
     }
 

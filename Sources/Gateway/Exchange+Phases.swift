@@ -67,16 +67,16 @@ extension Exchange {
     // MARK: - Decide on the store
 
     private func decideOnNothing() {
-        record(Decision(reason: error?.code == .notImplemented ? .unsupported : .badRequest), at: worker.log.now())
+        record(Decision(error?.code == .notImplemented ? .unsupported : .badRequest), at: worker.log.now())
     }
 
     private func decideOnStore(_ request: S3Request, by standing: Standing) {
         let time = worker.log.now()
         guard let bucket = request.bucket else {
-            return record(Decision(reason: .administrative), at: time)
+            return record(Decision(.administrative), at: time)
         }
         guard let store = standing.store(bucket, in: service) else {
-            return record(Decision(reason: .notEntitled), at: time)
+            return record(Decision(.notEntitled), at: time)
         }
         self.store = store
         if let key = request.key { names = worker.names.names(of: key, in: store, of: service) }
@@ -94,7 +94,7 @@ extension Exchange {
 
     /// Asks the rule, by what is known of the object; only where tokens can change its answer are they looked at.
     private func decide(on object: ObjectState, at time: Timestamp) -> Verdict {
-        guard let request, let store, let standing else { return .decided(Decision(reason: .badRequest)) }
+        guard let request, let store, let standing else { return .decided(Decision(.badRequest)) }
         let principal = standing.principal
         var question = Question(
             request.operation, access: request.access,
@@ -136,7 +136,7 @@ extension Exchange {
 
     /// An entry of a later time went first: judge by that time.
     private func decideAgain(at time: Timestamp) {
-        guard store != nil else { return record(decision ?? Decision(reason: .badRequest), at: time) }
+        guard store != nil else { return record(decision ?? Decision(.badRequest), at: time) }
         // A write that another one came before is over: only its time is new.
         if case .storing = work, let decision { return record(decision, at: time) }
         switch decide(on: located?.state ?? .notLocated, at: time) {

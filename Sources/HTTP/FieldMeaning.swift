@@ -38,7 +38,7 @@ struct FieldMeaning {
             body = .none
         }
         return RequestHead(
-            method: method, isKeepAlive: isKeepAlive, expectsContinue: expectsContinue && body != .none, body: body,
+            method, isKeepAlive: isKeepAlive, expectsContinue: expectsContinue && body != .none, body: body,
             declaresLength: contentLength != nil, bytes: bytes, target: target, host: host, fields: fields)
     }
 

@@ -24,20 +24,21 @@ package struct RequestHead: Sendable {
     private let positions: FieldPositions
     private let targetRange: Range<UInt32>
     private let hostRange: Range<UInt32>
+}
 
+extension RequestHead {
+    /// By way of the memberwise initialiser: one that assigns the members copies the whole in the end.
     /// - Parameter bytes: that were found well formed, no more than 4 GiB.
     init(
-        method: Method, isKeepAlive: Bool, expectsContinue: Bool, body: Body, declaresLength: Bool, bytes: Span<UInt8>,
-        target: Range<Int>, host: Range<Int>, fields: borrowing FieldTable
+        _ method: Method, isKeepAlive: Bool, expectsContinue: Bool, body: Body, declaresLength: Bool,
+        bytes: Span<UInt8>, target: Range<Int>, host: Range<Int>, fields: borrowing FieldTable
     ) {
-        self.method = method
-        self.isKeepAlive = isKeepAlive
-        self.expectsContinue = expectsContinue
-        self.body = body
-        self.declaresLength = declaresLength
-        (self.bytes, positions) = fields.written(behind: bytes)
-        targetRange = UInt32(target.lowerBound)..<UInt32(target.upperBound)
-        hostRange = UInt32(host.lowerBound)..<UInt32(host.upperBound)
+        let (bytes, positions) = fields.written(behind: bytes)
+        self.init(
+            method: method, isKeepAlive: isKeepAlive, expectsContinue: expectsContinue, body: body,
+            declaresLength: declaresLength, bytes: bytes, positions: positions,
+            targetRange: UInt32(target.lowerBound)..<UInt32(target.upperBound),
+            hostRange: UInt32(host.lowerBound)..<UInt32(host.upperBound))
     }
 
     /// The target in origin form, as it came: begins with `/`, printable ASCII.

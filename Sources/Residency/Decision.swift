@@ -28,25 +28,21 @@ package struct Decision: Sendable {
     /// The earliest `exp` among the tokens that this decision rests on, in unix seconds.
     package var expiresSeconds: Int64?
 
-    package init(
-        reason: Reason, crossed: [Jurisdiction] = [], isMisplaced: Bool = false, judged: [JudgedAuthorization] = [],
-        lacks: Jurisdiction? = nil, withholdsEntityTag: Bool = false, admission: Admission? = nil, adopts: Bool = false,
-        relocates: Bool = false,
-        expiresSeconds: Int64? = nil
-    ) {
-        self.reason = reason
-        self.crossed = crossed
-        self.isMisplaced = isMisplaced
-        self.judged = judged
-        self.lacks = lacks
-        self.withholdsEntityTag = withholdsEntityTag
-        self.admission = admission
-        self.adopts = adopts
-        self.relocates = relocates
-        self.expiresSeconds = expiresSeconds
-    }
-
     package var isAllowed: Bool { reason.allows }
+}
+
+/// By way of the memberwise initialiser, as a `Question` is made.
+extension Decision {
+    package init(
+        _ reason: Reason, crossed: [Jurisdiction] = [], isMisplaced: Bool = false, judged: [JudgedAuthorization] = [],
+        lacks: Jurisdiction? = nil, withholdsEntityTag: Bool = false, admission: Admission? = nil, adopts: Bool = false,
+        relocates: Bool = false, expiresSeconds: Int64? = nil
+    ) {
+        self.init(
+            reason: reason, crossed: crossed, isMisplaced: isMisplaced, judged: judged, lacks: lacks,
+            withholdsEntityTag: withholdsEntityTag, admission: admission, adopts: adopts, relocates: relocates,
+            expiresSeconds: expiresSeconds)
+    }
 }
 
 /// How one presented token fared.

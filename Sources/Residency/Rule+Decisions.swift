@@ -3,13 +3,13 @@ extension Rule {
     static func decision(for passage: Passage) -> Decision {
         switch passage {
         case .open(let relation):
-            Decision(reason: relation == .home ? .domestic : .freeFlow)
+            Decision(relation == .home ? .domestic : .freeFlow)
         case .granted(let authority):
             Decision(
-                reason: .authorized, crossed: authority.crossed, judged: authority.judged,
+                .authorized, crossed: authority.crossed, judged: authority.judged,
                 expiresSeconds: authority.expiresSeconds)
         case .refused(let reason, let crossed, let judged, let lacks):
-            Decision(reason: reason, crossed: crossed, judged: judged, lacks: lacks)
+            Decision(reason, crossed: crossed, judged: judged, lacks: lacks)
         }
     }
 
@@ -26,9 +26,9 @@ extension Rule {
     /// A refusal for another reason than the border, which keeps what was found out about the border.
     static func decision(for passage: Passage, refusedBy reason: Reason) -> Decision {
         switch passage {
-        case .open: Decision(reason: reason)
-        case .granted(let authority): Decision(reason: reason, crossed: authority.crossed, judged: authority.judged)
-        case .refused(_, let crossed, let judged, _): Decision(reason: reason, crossed: crossed, judged: judged)
+        case .open: Decision(reason)
+        case .granted(let authority): Decision(reason, crossed: authority.crossed, judged: authority.judged)
+        case .refused(_, let crossed, let judged, _): Decision(reason, crossed: crossed, judged: judged)
         }
     }
 

@@ -8,7 +8,7 @@ extension Rule {
         if isForeign {
             trace.note("3.7", "\(word(question)) is foreign: \(question.crossing(owner))")
             if let reason = refusalBeforeLookup(question, &trace) {
-                return .decided(Decision(reason: reason, crossed: [owner]))
+                return .decided(Decision(reason, crossed: [owner]))
             }
         } else {
             trace.note("3.7", "\(word(question)) crosses no border of \(owner)")
@@ -20,12 +20,12 @@ extension Rule {
         if mustCreate, question.object == .notLocated { return .needsObject }
         if mustCreate, question.object != .absent {
             trace.note("3.7", "`foreign_writes` is `create`, and the key exists")
-            guard let byStore else { return .decided(Decision(reason: .foreignOverwrite, crossed: [owner])) }
+            guard let byStore else { return .decided(Decision(.foreignOverwrite, crossed: [owner])) }
             return .decided(decision(for: byStore, refusedBy: .foreignOverwrite))
         }
         guard let byStore else {
-            guard isForeign else { return .decided(Decision(reason: relation == .home ? .domestic : .freeFlow)) }
-            return .decided(Decision(reason: .delivery, crossed: [owner]))
+            guard isForeign else { return .decided(Decision(relation == .home ? .domestic : .freeFlow)) }
+            return .decided(Decision(.delivery, crossed: [owner]))
         }
         guard var decision = readOnceLocated(question, byStore, &trace) else { return .needsObject }
         if isForeign, decision.isAllowed { decision.reason = .delivery }

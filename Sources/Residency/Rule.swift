@@ -37,7 +37,7 @@ package enum Rule {
         guard question.isEntitled else {
             trace.note(
                 "3", "the principal does not address this store in a role that covers \(question.operation.rawValue)")
-            return .decided(Decision(reason: .notEntitled))
+            return .decided(Decision(.notEntitled))
         }
         let verdict =
             switch question.access {
@@ -55,7 +55,7 @@ package enum Rule {
 
     private static func configuration(_ question: Question, _ trace: inout Trace) -> Verdict {
         trace.note("3.5", "\(question.operation.rawValue) tells configuration only: no border is looked at")
-        return .decided(Decision(reason: .administrative))
+        return .decided(Decision(.administrative))
     }
 
     /// DESIGN 3.6: decided on the prefix alone; the entries are the admission's business.
