@@ -27,7 +27,7 @@ extension DecisionLog {
             }
             let index = append(line)
             pending.add(LogPort.Waiting(port: port, waiter: waiter, index: index, release: release))
-            if !evidence.isEmpty { pending.evidence.append(contentsOf: evidence) }
+            if !evidence.isEmpty { pending.add(evidence) }
             return .queued
         }
     }

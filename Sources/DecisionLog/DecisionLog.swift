@@ -38,13 +38,16 @@ package final class DecisionLog: @unchecked Sendable {
         /// - Parameter last: as much as in it is expected.
         init(firstIndex: UInt64, withRoomOf last: Pending? = nil) {
             self.firstIndex = firstIndex
-            bytes.reserveCapacity(last?.bytes.count ?? 0)
-            waiting.reserveCapacity(last?.waiting.count ?? 0)
+            guard let last else { return }
+            var (bytes, waiting): ([UInt8], [LogPort.Waiting]) = ([], [])
+            bytes.reserveCapacity(last.bytes.count)
+            waiting.reserveCapacity(last.waiting.count)
+            (self.bytes, self.waiting) = (bytes, waiting)
         }
 
         var end: UInt64 { firstIndex + UInt64(count) }
 
-        // Taken out and put back, both: appended to where they lie, each look at them would be checked.
+        // Taken out and put back, all three: appended to where they lie, each look at them would be checked.
 
         func add(_ line: [UInt8]) {
             var bytes = bytes
@@ -59,6 +62,13 @@ package final class DecisionLog: @unchecked Sendable {
             self.waiting = []
             all.append(waiting)
             self.waiting = all
+        }
+
+        func add(_ evidence: [TokenEvidence]) {
+            var all = self.evidence
+            self.evidence = []
+            all.append(contentsOf: evidence)
+            self.evidence = all
         }
     }
 

@@ -80,9 +80,7 @@ package struct DecisionEntry: Sendable {
             if index > 0 { line.append(UInt8(ascii: ",")) }
             authorization.append(to: &line)
         }
-        line.append(addingCapacity: OwnFields.bytesMax + policy.utf8.count) {
-            OwnFields.appendEnd(policy: policy, to: &$0)
-        }
+        EntryPart.appendEnd(policy: policy, to: &line)
     }
 }
 
@@ -129,6 +127,15 @@ package struct CompletionEntry: Sendable {
         case whole
         case brokenOff = "broken-off"
         case withdrawn
+
+        /// The raw value.
+        var literal: StaticString {
+            switch self {
+            case .whole: "whole"
+            case .brokenOff: "broken-off"
+            case .withdrawn: "withdrawn"
+            }
+        }
     }
 
     package struct Item: Hashable, Sendable {
@@ -186,7 +193,7 @@ package struct CompletionEntry: Sendable {
         line.append(literal: #","bytes":"#)
         line.append(decimal: item.bytes)
         line.append(literal: #","outcome":""#)
-        line.append(utf8: item.outcome.rawValue)
+        line.append(literal: item.outcome.literal)
         line.append(UInt8(ascii: "\""))
         if let excluded = item.excluded {
             line.append(literal: #","excluded":"#)

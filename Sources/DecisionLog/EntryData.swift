@@ -30,6 +30,19 @@ package enum EntryData: String, Hashable, Sendable, CaseIterable {
     }
 }
 
+extension EntryData {
+    /// The raw value, as it is written into entries: two stores.
+    package var literal: StaticString {
+        switch self {
+        case .content: "content"
+        case .traffic: "traffic"
+        case .write: "write"
+        case .delete: "delete"
+        case .none: "none"
+        }
+    }
+}
+
 extension Access {
     fileprivate func with(_ hasEntityTagCondition: Bool) -> Access {
         switch self {

@@ -58,7 +58,17 @@ package struct EntryPart: Sendable {
     /// Which gateway decides.
     package static func gateway(_ name: GatewayName) -> EntryPart { EntryPart { appendGateway(name, to: &$0) } }
 
+    /// What ends every entry under one snapshot of the settings.
+    /// - Parameter policy: lower-case hexadecimal SHA-256 of the snapshot.
+    package static func end(policy: String) -> EntryPart { EntryPart { appendEnd(policy: policy, to: &$0) } }
+
     // MARK: - The fields
+
+    static func appendEnd(policy: String, to line: inout [UInt8]) {
+        line.append(literal: #"],"policy":""#)
+        line.append(utf8: policy)
+        line.append(literal: #""}"#)
+    }
 
     static func appendGateway(_ gateway: GatewayName, to line: inout [UInt8]) {
         line.append(literal: #"","gateway":""#)
@@ -106,7 +116,7 @@ package struct EntryPart: Sendable {
 
 /// Fields that are a decision's own, between the parts.
 enum OwnFields {
-    /// The most bytes that all of them have, but for what is crossed and the policy's digest.
+    /// The most bytes that all of them have, but for what is crossed.
     static let bytesMax = 512
 
     /// The bytes that one crossed owner may take: quotes, a comma and its code.
@@ -124,11 +134,11 @@ enum OwnFields {
     ) {
         line.append(
             literal: reason.allows ? #"","decision":"allow","reason":""# : #"","decision":"refuse","reason":""#)
-        line.append(utf8: reason.rawValue)
+        line.append(literal: reason.literal)
         line.append(literal: #"","operation":""#)
-        line.append(utf8: operation.rawValue)
+        line.append(literal: operation.literal)
         line.append(literal: #"","data":""#)
-        line.append(utf8: data.rawValue)
+        line.append(literal: data.literal)
     }
 
     @inline(__always)
@@ -142,12 +152,5 @@ enum OwnFields {
         line.append(
             literal: isMisplaced
                 ? #"],"misplaced":true,"authorizations":["# : #"],"misplaced":false,"authorizations":["#)
-    }
-
-    @inline(__always)
-    static func appendEnd(policy: String, to line: inout OutputSpan<UInt8>) {
-        line.append(literal: #"],"policy":""#)
-        line.append(utf8: policy)
-        line.append(literal: #""}"#)
     }
 }

@@ -14,7 +14,7 @@ struct GroupChecksum: Hashable, Sendable {
     private init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
 
     init(of bytes: Span<UInt8>) {
-        let hash = unsafe bytes.withUnsafeBytes { unsafe XXH3_128bits($0.baseAddress, $0.count) }
+        let hash = unsafe bytes.withUnsafeBytes { unsafe bailiwick_xxh3_128($0.baseAddress, $0.count) }
         self.init(high: hash.high64, low: hash.low64)
     }
 

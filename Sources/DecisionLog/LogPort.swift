@@ -59,22 +59,37 @@ package final class LogPort: @unchecked Sendable {
         self.later = later
     }
 
-    /// Queues a decision. Its index is fixed when this returns `.queued`; the waiter is called when it is on disk.
-    /// - Parameters:
-    ///   - release: what the permit will let storage do; nil for a refusal.
-    ///   - evidence: the verified tokens that it rests on; kept before the decision is durable.
-    package func record<Line: DecisionLine & ~Copyable>(
-        _ entry: borrowing Line, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
-    ) -> RecordResult {
+    /// Memory for an entry's line, empty: `record` takes it back.
+    package func takeLine() -> [UInt8] {
         // Taken out and put back: appended to where it lies, each access to it would be checked.
         var line = self.line
         self.line = []
         line.removeAll(keepingCapacity: true)
-        entry.append(to: &line, timeText: timeText(entry.time))
+        return line
+    }
+
+    /// A time in RFC 3339, as an entry's line has it.
+    package func timeText(_ time: Timestamp) -> InlineArray<27, UInt8> {
+        var writer = times
+        let text = writer.rfc3339Bytes(time)
+        times = writer
+        return text
+    }
+
+    /// Queues a decision. Its index is fixed when this returns `.queued`; the waiter is called when it is on disk.
+    /// - Parameters:
+    ///   - line: the entry's, without a line end; written into what `takeLine` gave.
+    ///   - time: the line's.
+    ///   - isJudged: tokens were judged, by `time`: no other time will do.
+    ///   - release: what the permit will let storage do; nil for a refusal.
+    ///   - evidence: the verified tokens that it rests on; kept before the decision is durable.
+    package func record(
+        _ line: consuming [UInt8], at time: Timestamp, isJudged: Bool, release: Release?, evidence: [TokenEvidence],
+        waiter: any DecisionWaiter
+    ) -> RecordResult {
         let result = log.enqueue(
-            &line, time: entry.time, isJudged: entry.isJudged, release: release, evidence: evidence, waiter: waiter,
-            port: self)
-        self.line = line
+            &line, time: time, isJudged: isJudged, release: release, evidence: evidence, waiter: waiter, port: self)
+        self.line = consume line
         guard result == .queued else { return result }
         guard let later else {
             flush()
@@ -86,13 +101,6 @@ package final class LogPort: @unchecked Sendable {
             later()
         }
         return result
-    }
-
-    private func timeText(_ time: Timestamp) -> InlineArray<27, UInt8> {
-        var writer = times
-        let text = writer.rfc3339Bytes(time)
-        times = writer
-        return text
     }
 
     /// Tells the writer of what was queued. On the loop.

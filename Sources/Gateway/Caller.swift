@@ -7,18 +7,16 @@ internal import TLS
 /// Who is at the other end of a connection: an address, and what the certificate proved. Judged again whenever the settings change
 /// or a time runs out, of the certificate or of what it rests on: a connection may live on, its authority may not.
 final class Caller {
-    enum Identity {
-        case principal(Standing)
-        case stranger
-    }
-
     let address: Address
     private var certificate: PeerCertificate?
-    /// The snapshot that `identity` was judged by: its number, so that an idle connection keeps no old snapshot and none of its stores.
+    /// Unix seconds from the certificate's beginning to its end; empty without one.
+    private var certificateSeconds: Range<Int64> = 0..<0
+    /// The snapshot that `standing` was judged by: its number, so that an idle connection keeps no old snapshot and none of its stores.
     private var judgedBy: UInt64?
     /// Unix seconds at which a revocation list or a certificate above this one runs out.
     private var judgedUntilSeconds = Int64.max
-    private var identity = Identity.stranger
+    /// nil for a stranger.
+    private var standing: Standing?
 
     init(address: Address) {
         self.address = address
@@ -27,28 +25,28 @@ final class Caller {
     /// The handshake is done.
     func present(_ certificate: PeerCertificate?) {
         self.certificate = certificate
+        certificateSeconds =
+            certificate.map { $0.notBeforeSeconds..<max($0.notBeforeSeconds, $0.notAfterSeconds) } ?? 0..<0
         judgedBy = nil
     }
 
-    /// Who it is under these settings, now.
-    func authenticate(_ service: Service, _ tls: TLSContext, at time: Timestamp) -> Identity {
-        guard let certificate else { return .stranger }
-        if judgedBy != service.generation || time.seconds >= judgedUntilSeconds {
-            judgedBy = service.generation
-            judgedUntilSeconds = tls.problemHolds(with: certificate, afterSeconds: time.seconds)
-            identity = .stranger
-            if tls.problem(with: certificate, atSeconds: time.seconds) != nil {
-                // What is wrong may be a list or an authority whose time has not come.
-                judgedUntilSeconds = min(judgedUntilSeconds, time.seconds + Limits.strangerSecondsMax)
-            } else if let principal = service.principal(of: certificate) {
-                identity = .principal(
-                    Standing(principal, at: address, certificate: certificate.sha256, in: service))
-            }
+    /// Who it is under these settings, now; nil for whom they do not name.
+    func authenticate(_ service: Service, _ tls: TLSContext, at time: Timestamp) -> Standing? {
+        if judgedBy != service.generation || time.seconds >= judgedUntilSeconds { judge(service, tls, at: time) }
+        return certificateSeconds.contains(time.seconds) ? standing : nil
+    }
+
+    private func judge(_ service: Service, _ tls: TLSContext, at time: Timestamp) {
+        guard let certificate else { return }
+        judgedBy = service.generation
+        judgedUntilSeconds = tls.problemHolds(with: certificate, afterSeconds: time.seconds)
+        standing = nil
+        if tls.problem(with: certificate, atSeconds: time.seconds) != nil {
+            // What is wrong may be a list or an authority whose time has not come.
+            judgedUntilSeconds = min(judgedUntilSeconds, time.seconds + Limits.strangerSecondsMax)
+        } else if let principal = service.principal(of: certificate) {
+            standing = Standing(principal, at: address, certificate: certificate.sha256, in: service)
         }
-        guard (certificate.notBeforeSeconds..<certificate.notAfterSeconds).contains(time.seconds) else {
-            return .stranger
-        }
-        return identity
     }
 }
 

@@ -44,7 +44,7 @@ final class Connection {
     var address: Address { caller.address }
     var isWritable: Bool { socket.isWritable }
 
-    func authenticate(at time: Timestamp) -> Caller.Identity {
+    func authenticate(at time: Timestamp) -> Standing? {
         caller.authenticate(worker.service, worker.tls, at: time)
     }
 
@@ -168,11 +168,10 @@ final class Connection {
     private func begin(_ head: consuming RequestHead) {
         machine.headArrived()
         if case .none = head.body { machine.bodyEnded() }
-        start(.head(head))
+        begin(Exchange(connection: self, worker: worker, head: head))
     }
 
-    private func start(_ arrival: consuming Exchange.Arrival) {
-        let exchange = Exchange(connection: self, worker: worker, arrival: arrival)
+    private func begin(_ exchange: Exchange) {
         self.exchange = exchange
         exchange.begin()
     }
@@ -215,7 +214,7 @@ final class Connection {
         guard machine.isWaiting || machine.isDeciding else { return abort() }
         if machine.isWaiting { machine.headArrived() }
         machine.bodyEnded()
-        start(.framing(error))
+        begin(Exchange(connection: self, worker: worker, framing: error))
     }
 
     /// More is wanted than is here.

@@ -6,26 +6,40 @@ internal import Stores
 internal import Tokens
 
 extension Exchange {
-    /// The decision as the log keeps it.
-    func entry(_ decision: Decision, by standing: Standing, at time: Timestamp) -> DecisionDraft {
-        DecisionDraft(
-            time: time, gateway: service.entryPart, request: id, reason: decision.reason,
+    /// Hands the decision to the log, as the log keeps it.
+    func enqueue(
+        _ decision: Decision, by standing: Standing, at time: Timestamp, _ release: Release?
+    ) -> RecordResult {
+        var authorizations: [EntryPart] = []
+        if !presented.isEmpty {
+            authorizations = zip(presented, decision.judged).map {
+                worker.authorizations.part(of: $0, $1, in: store, of: service)
+            }
+        }
+        let (port, request) = (worker.port, request)
+        var line = port.takeLine()
+        DecisionLine.append(
+            at: port.timeText(time), gateway: service.entryPart, request: id, reason: decision.reason,
             operation: request?.operation ?? .other,
             data: EntryData(
                 request?.access ?? .none, hasEntityTagCondition: request?.hasEntityTagCondition ?? false),
-            caller: standing.entryPart, names: entryNames(), found: located?.entryPart ?? .nothing,
-            crossed: decision.crossed, isMisplaced: decision.isMisplaced,
-            authorizations: presented.isEmpty
-                ? []
-                : zip(presented, decision.judged).map {
-                    worker.authorizations.part(of: $0, $1, in: store, of: service)
-                },
-            policy: service.policy)
+            caller: standing.entryPart, names: names?.entryPart ?? otherNames(request), found: located?.entryPart ?? .nothing,
+            crossed: decision.crossed, isMisplaced: decision.isMisplaced, authorizations: authorizations,
+            end: service.entryEnd, to: &line)
+        return port.record(
+            line, at: time, isJudged: !authorizations.isEmpty, release: release, evidence: evidence(), waiter: self)
+    }
+
+    /// The verified tokens that the decision rests on.
+    private func evidence() -> [TokenEvidence] {
+        guard !presented.isEmpty, let request else { return [] }
+        return zip(request.tokens, presented).compactMap { token, reviewed in
+            reviewed.token == nil ? nil : TokenEvidence(sha256: reviewed.sha256, bytes: token)
+        }
     }
 
     /// A bucket that is not the caller's is not named: its name is the caller's to choose.
-    private func entryNames() -> EntryPart {
-        if let names { return names.entryPart }
+    private func otherNames(_ request: S3Request?) -> EntryPart {
         guard let store, let request else { return .nobody }
         let bucket = store.policy.bucket
         guard let prefix = request.listing?.prefix else {

@@ -125,7 +125,7 @@ extension Exchange {
 
     /// A framing error has a status of HTTP's own.
     private var framingStatus: Int? {
-        if case .framing(let error) = arrival, index != nil || principal == nil { error.status } else { nil }
+        if let framing, index != nil || principal == nil { framing.status } else { nil }
     }
 
     private func finishError(

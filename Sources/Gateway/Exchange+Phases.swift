@@ -13,8 +13,9 @@ internal import Tokens
 extension Exchange {
     func begin() {
         let request = parse()
-        guard let standing = authenticate() else { return }
-        if let request { decideOnStore(request, by: standing) } else { decideOnNothing() }
+        let time = worker.log.now()
+        guard let standing = authenticate(at: time) else { return }
+        if let request { decideOnStore(request, by: standing, at: time) } else { decideOnNothing(at: time) }
     }
 
     // MARK: - Parse
@@ -22,56 +23,52 @@ extension Exchange {
     /// nil when the request is none of ours; `error` says why.
     private func parse() -> S3Request? {
         do throws(S3Error) {
-            switch arrival {
-            case .framing(let framing):
+            if let framing {
                 throw S3Error(
                     framing.status == 501 ? .notImplemented : .invalidRequest, "The request is malformed: \(framing).")
-            case .head(let head): request = try head.s3Request()
             }
+            request = try head?.s3Request()
+            return request
         } catch {
             self.error = error
+            return nil
         }
-        return request
     }
 
     // MARK: - Authenticate
 
     /// The principal that the certificate names under the settings in force; nil when the request was answered here.
-    private func authenticate() -> Standing? {
-        let time = worker.log.now()
-        switch connection.authenticate(at: time) {
-        case .stranger:
+    private func authenticate(at time: Timestamp) -> Standing? {
+        guard let standing = connection.authenticate(at: time) else {
             worker.totals.strangers += 1
             worker.aggregates.count(.unauthenticated, from: connection.address)
             // Bytes that are no request are that for a stranger too.
-            if case .framing = arrival, let error {
+            if framing != nil, let error {
                 fail(error.code, error.message)
             } else {
                 answer(refusing: .unauthenticated)
             }
             return nil
-        case .principal(let standing):
-            self.standing = standing
-            let principal = standing.principal
-            let max = principal.settings.requestsPerSecondMax
-            let second = startedMicroseconds / 1_000_000
-            guard max == 0 || worker.rates.admits(principal.settings.name, max: max, atSecond: second) else {
-                worker.aggregates.count(.overloaded, of: principal.settings.name)
-                answer(refusing: .overloaded)
-                return nil
-            }
-            return standing
         }
+        self.standing = standing
+        let principal = standing.principal
+        let max = principal.settings.requestsPerSecondMax
+        let second = startedMicroseconds / 1_000_000
+        guard max == 0 || worker.rates.admits(principal.settings.name, max: max, atSecond: second) else {
+            worker.aggregates.count(.overloaded, of: principal.settings.name)
+            answer(refusing: .overloaded)
+            return nil
+        }
+        return standing
     }
 
     // MARK: - Decide on the store
 
-    private func decideOnNothing() {
-        record(Decision(error?.code == .notImplemented ? .unsupported : .badRequest), at: worker.log.now())
+    private func decideOnNothing(at time: Timestamp) {
+        record(Decision(error?.code == .notImplemented ? .unsupported : .badRequest), at: time)
     }
 
-    private func decideOnStore(_ request: S3Request, by standing: Standing) {
-        let time = worker.log.now()
+    private func decideOnStore(_ request: S3Request, by standing: Standing, at time: Timestamp) {
         guard let bucket = request.bucket else {
             return record(Decision(.administrative), at: time)
         }
@@ -158,11 +155,10 @@ extension Exchange {
         isLocating = false
         phaseMicroseconds = now
         let release = decision.isAllowed ? release(decision) : nil
-        let evidence = presented.isEmpty ? [] : evidence()
-        let entry = entry(decision, by: standing, at: time)
         let reason = decision.reason
+        let result = enqueue(decision, by: standing, at: time, release)
         self.decision = consume decision
-        switch worker.port.record(entry, release: release, evidence: evidence, waiter: self) {
+        switch result {
         case .queued:
             // In the order of the log, so that whoever reads it counts the same.
             if reason == .foreignOverwrite, let principal {
@@ -177,20 +173,16 @@ extension Exchange {
         }
     }
 
-    /// The verified tokens that the decision rests on.
-    private func evidence() -> [TokenEvidence] {
-        zip(request?.tokens ?? [], presented).compactMap { token, reviewed in
-            reviewed.token == nil ? nil : TokenEvidence(sha256: reviewed.sha256, bytes: token)
-        }
-    }
-
     private func release(_ decision: Decision) -> Release? {
+        let identity = located?.identity ?? .none
+        if decision.admission == nil, let request, let names {
+            return names.release(request.operation, identity, withholdsEntityTag: decision.withholdsEntityTag)
+        }
         // ListBuckets is about no bucket: its permit is for a name that no store has, and opens nothing.
         guard let request, let bucket = request.bucket ?? BucketName("-") else { return nil }
         return Release(
             bucket: bucket, operation: request.operation, target: request.key?.utf8 ?? request.listing?.prefix ?? [],
-            identity: located?.identity ?? .none, admission: decision.admission,
-            withholdsEntityTag: decision.withholdsEntityTag)
+            identity: identity, admission: decision.admission, withholdsEntityTag: decision.withholdsEntityTag)
     }
 
     // MARK: - Complete

@@ -12,12 +12,6 @@ internal import Tokens
 /// The phases are in `Exchange+Phases.swift`; what each operation does once it is permitted, in `Exchange+Perform.swift`; the bytes of
 /// answers, in `Exchange+Answer.swift` and `Exchange+Errors.swift`.
 final class Exchange {
-    /// What arrived: a head, or bytes that are none.
-    enum Arrival {
-        case head(RequestHead)
-        case framing(FramingError)
-    }
-
     enum Work {
         case none
         /// Sending an object: what is left of it is the reader's to know.
@@ -32,7 +26,10 @@ final class Exchange {
     let worker: Worker
     /// The settings that this request is judged by, from its first byte to its last.
     let service: Service
-    let arrival: Arrival
+    /// nil where what arrived is none.
+    let head: RequestHead?
+    /// Why it is none.
+    let framing: FramingError?
     let id = RequestID.next()
     let startedMicroseconds: Int64
     /// When the phase in hand began: locate, record, perform.
@@ -64,15 +61,25 @@ final class Exchange {
     var isOver = false
     var keepsAlive = false
 
-    init(connection: Connection, worker: Worker, arrival: Arrival) {
+    init(connection: Connection, worker: Worker, head: consuming RequestHead) {
         self.connection = connection
         self.worker = worker
         service = worker.service
-        self.arrival = arrival
+        self.head = consume head
+        framing = nil
         startedMicroseconds = Int64(worker.loop.turn.uptimeNanoseconds / 1000)
     }
 
-    var head: RequestHead? { if case .head(let head) = arrival { head } else { nil } }
+    /// For bytes that are no request.
+    init(connection: Connection, worker: Worker, framing: FramingError) {
+        self.connection = connection
+        self.worker = worker
+        service = worker.service
+        head = nil
+        self.framing = framing
+        startedMicroseconds = Int64(worker.loop.turn.uptimeNanoseconds / 1000)
+    }
+
     var principal: Principal? { standing?.principal }
     var isHead: Bool { head?.method == .head }
 }

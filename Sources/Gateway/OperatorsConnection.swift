@@ -43,7 +43,7 @@ final class OperatorsConnection: ChannelInboundHandler {
 
     /// Under the settings in force, now.
     func operatorsCaller() -> OperatorsCaller? {
-        guard case .principal(let standing) = caller.authenticate(view.service, view.tls, at: log.now())
+        guard let standing = caller.authenticate(view.service, view.tls, at: log.now())
         else { return nil }
         return OperatorsCaller(standing.principal, at: caller.address, in: view.service)
     }

@@ -66,15 +66,35 @@ final class EntryNames {
 final class ObjectNames {
     let mailbox: MailboxScope
     let entryPart: EntryPart
+    private let bucket: BucketName
+    private let key: ObjectKey
+    /// The last that was made: what a permit lets a store do with an object that rests is the same each time.
+    private var last: Release?
 
     init(_ key: ObjectKey, in store: ServedStore) {
         let bucket = store.policy.bucket
+        self.bucket = bucket
+        self.key = key
         let mailbox = store.store.mailboxRule.mailbox(of: key)
         self.mailbox = mailbox.map { .mailbox($0) } ?? .nobody
         entryPart = EntryPart.names(
             store: bucket,
             mailbox: mailbox.map { store.pseudonyms.pseudonym("mailbox", bucket: bucket.text, $0.utf8) },
             object: store.pseudonyms.pseudonym("object", bucket: bucket.text, key.utf8), prefix: nil)
+    }
+
+    /// What a permit for this object lets a store do.
+    func release(_ operation: Operation, _ identity: LocatedIdentity, withholdsEntityTag: Bool) -> Release {
+        if let last, last.operation == operation, last.withholdsEntityTag == withholdsEntityTag,
+            last.identity == identity
+        {
+            return last
+        }
+        let release = Release(
+            bucket: bucket, operation: operation, target: key.utf8, identity: identity,
+            withholdsEntityTag: withholdsEntityTag)
+        last = release
+        return release
     }
 }
 

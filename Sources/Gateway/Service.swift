@@ -35,6 +35,8 @@ final class Service: Sendable {
 
     /// What every entry says of the gateway.
     let entryPart: EntryPart
+    /// What ends every entry under these settings.
+    let entryEnd: EntryPart
 
     var name: GatewayName { settings.gateway.name }
     var place: Place { settings.place }
@@ -49,6 +51,7 @@ final class Service: Sendable {
         considersLocation = settings.gateway.considersLocation
         policyDigest = SHA256Digest(hashing: settings.policy)
         policy = policyDigest.hex
+        entryEnd = .end(policy: policy)
         verifier = TokenVerifier(issuers: settings.issuers)
         keyTables = KeyTables(settings.issuers, reusing: previous?.keyTables)
         tls = TLSConfiguration(

@@ -23,7 +23,7 @@ extension [UInt8] {
 
     /// Appends the bytes of a span.
     package mutating func append(copying span: Span<UInt8>) {
-        unsafe span.withUnsafeBytes { unsafe append(contentsOf: $0) }
+        append(addingCapacity: span.count) { $0.append(copying: span) }
     }
 
     /// Appends a literal's UTF-8.

@@ -31,6 +31,42 @@ package enum Operation: String, Hashable, Sendable, CaseIterable {
     case resealTag = "ResealTag"
 }
 
+extension Operation {
+    /// The raw value, as it is written into entries: two stores.
+    package var literal: StaticString {
+        switch self {
+        case .listBuckets: "ListBuckets"
+        case .headBucket: "HeadBucket"
+        case .getBucketLocation: "GetBucketLocation"
+        case .createBucket: "CreateBucket"
+        case .listObjects: "ListObjects"
+        case .listObjectsV2: "ListObjectsV2"
+        case .getObject: "GetObject"
+        case .headObject: "HeadObject"
+        case .getObjectAttributes: "GetObjectAttributes"
+        case .putObject: "PutObject"
+        case .copyObject: "CopyObject"
+        case .deleteObject: "DeleteObject"
+        case .deleteObjects: "DeleteObjects"
+        case .getObjectTagging: "GetObjectTagging"
+        case .putObjectTagging: "PutObjectTagging"
+        case .deleteObjectTagging: "DeleteObjectTagging"
+        case .createMultipartUpload: "CreateMultipartUpload"
+        case .uploadPart: "UploadPart"
+        case .uploadPartCopy: "UploadPartCopy"
+        case .completeMultipartUpload: "CompleteMultipartUpload"
+        case .abortMultipartUpload: "AbortMultipartUpload"
+        case .listParts: "ListParts"
+        case .listMultipartUploads: "ListMultipartUploads"
+        case .other: "Other"
+        case .readLog: "ReadLog"
+        case .readMetrics: "ReadMetrics"
+        case .scanTags: "ScanTags"
+        case .resealTag: "ResealTag"
+        }
+    }
+}
+
 /// What an operation does to objects: the classes of DESIGN section 3.5.
 package enum Access: Hashable, Sendable {
     /// The bytes of an object.

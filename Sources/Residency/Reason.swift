@@ -40,3 +40,36 @@ package enum Reason: String, Hashable, Sendable, CaseIterable {
         }
     }
 }
+
+extension Reason {
+    /// The raw value, as it is written into entries: two stores.
+    package var literal: StaticString {
+        switch self {
+        case .domestic: "domestic"
+        case .freeFlow: "free-flow"
+        case .authorized: "authorized"
+        case .delivery: "delivery"
+        case .administrative: "administrative"
+        case .badRequest: "bad-request"
+        case .unauthenticated: "unauthenticated"
+        case .notEntitled: "not-entitled"
+        case .authorizationRequired: "authorization-required"
+        case .authorizationMalformed: "authorization-malformed"
+        case .authorizationUntrusted: "authorization-untrusted"
+        case .authorizationWrongAudience: "authorization-wrong-audience"
+        case .authorizationWrongBearer: "authorization-wrong-bearer"
+        case .authorizationNotYetValid: "authorization-not-yet-valid"
+        case .authorizationExpired: "authorization-expired"
+        case .authorizationRevoked: "authorization-revoked"
+        case .authorizationOutOfScope: "authorization-out-of-scope"
+        case .foreignWrite: "foreign-write"
+        case .foreignOverwrite: "foreign-overwrite"
+        case .foreignDelete: "foreign-delete"
+        case .untagged: "untagged"
+        case .tagInvalid: "tag-invalid"
+        case .unsupported: "unsupported"
+        case .overloaded: "overloaded"
+        case .logUnavailable: "log-unavailable"
+        }
+    }
+}

@@ -1,7 +1,7 @@
 package import NIOCore
 
 /// An object whose content may be read: what a permit was redeemed for.
-package final class OpenObject: Sendable {
+package struct OpenObject: Sendable {
     package let facts: ObjectFacts
     private let file: ObjectFile
     private let jobs: FileJobs

@@ -170,7 +170,7 @@ internal import NIOCore
         sendsAtOnce = descriptor >= 0 && outgoing.isEmpty && bytes.count <= TLSLimits.recordBytesMax
         defer { sendsAtOnce = false }
         if !sendsAtOnce { reserve(bytes.count) }
-        clearErrors()
+        // The queue of errors is asked nothing of a write that succeeds, and one that fails ends the connection whatever older error it has.
         var written = 0
         let result = unsafe bytes.withUnsafeBytes { bytes in
             unsafe SSL_write_ex(ssl, bytes.baseAddress, bytes.count, &written)

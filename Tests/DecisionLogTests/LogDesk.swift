@@ -167,3 +167,16 @@ extension [String] {
     /// The entries of one event.
     func events(_ name: String) -> [String] { filter { $0.contains("\"event\":\"\(name)\"") } }
 }
+
+extension LogPort {
+    /// Records an entry as auditors have it.
+    func record(
+        _ entry: DecisionEntry, release: Release?, evidence: [TokenEvidence], waiter: any DecisionWaiter
+    ) -> RecordResult {
+        var line = takeLine()
+        entry.append(to: &line, timeText: timeText(entry.time))
+        return record(
+            line, at: entry.time, isJudged: !entry.authorizations.isEmpty, release: release, evidence: evidence,
+            waiter: waiter)
+    }
+}

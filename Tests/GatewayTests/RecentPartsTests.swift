@@ -12,11 +12,10 @@ import Testing
 
     private static func line(_ part: EntryPart) -> String {
         var line: [UInt8] = []
-        DecisionDraft(
-            time: Timestamp(seconds: 0), gateway: .gateway(GatewayName("gw")!), request: .next(), reason: .domestic,
-            operation: .getObject, data: .none, caller: .nothing, names: part, found: .nothing, crossed: [],
-            isMisplaced: false, authorizations: [], policy: ""
-        ).append(to: &line, timeText: Timestamp(seconds: 0).rfc3339Bytes)
+        DecisionLine.append(
+            at: Timestamp(seconds: 0).rfc3339Bytes, gateway: .gateway(GatewayName("gw")!), request: .next(),
+            reason: .domestic, operation: .getObject, data: .none, caller: .nothing, names: part, found: .nothing,
+            crossed: [], isMisplaced: false, authorizations: [], end: .end(policy: ""), to: &line)
         return String(decoding: line, as: UTF8.self)
     }
 

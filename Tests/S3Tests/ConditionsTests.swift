@@ -60,7 +60,7 @@ import Testing
     func aRangeUnderAConditionIsIgnored(condition: String) throws {
         let fields = [("Range", "bytes=5-"), ("If-Range", condition)]
         #expect(try request(.get, "/mail-dub1/a", fields).selection?.range == nil)
-        #expect(try request(.get, "/mail-dub1/a", fields.reversed()).range == nil)
+        #expect(try request(.get, "/mail-dub1/a", fields.reversed()).selection?.range == nil)
         #expect(try request(.get, "/mail-dub1/a", [("Range", "bytes=5-")]).selection?.range == .from(5, through: nil))
     }
 

@@ -5,7 +5,7 @@ import Testing
 @testable import DecisionLog
 
 /// The gateway's form of a decision and the one that auditors read give the same line.
-@Suite struct DecisionDraftTests {
+@Suite struct DecisionLineTests {
     @Test(arguments: [false, true]) func isTheLineOfTheEntryOfTheSameValues(isBare: Bool) throws {
         let request = RequestID.next()
         var entry = DecisionEntry(
@@ -28,8 +28,10 @@ import Testing
                 AuthorizationEntry(sha256: SHA256Digest(hashing: [1]), outcome: $0)
             }
         }
-        let draft = DecisionDraft(
-            time: entry.time, gateway: .gateway(entry.gateway), request: request, reason: entry.reason,
+        var (fromEntry, fromParts): ([UInt8], [UInt8]) = ([], [])
+        entry.append(to: &fromEntry)
+        DecisionLine.append(
+            at: entry.time.rfc3339Bytes, gateway: .gateway(entry.gateway), request: request, reason: entry.reason,
             operation: entry.operation, data: EntryData(entry.access, hasEntityTagCondition: false),
             caller: .caller(
                 principal: entry.principal, office: entry.office, location: entry.location, address: entry.address,
@@ -39,11 +41,16 @@ import Testing
                 size: entry.size, etag: entry.etag, datacenter: entry.datacenter, jurisdiction: entry.jurisdiction,
                 receivedSeconds: entry.receivedSeconds),
             crossed: entry.crossed, isMisplaced: entry.isMisplaced,
-            authorizations: entry.authorizations.map { .authorization($0) }, policy: entry.policy)
-        var (fromEntry, fromDraft): ([UInt8], [UInt8]) = ([], [])
-        entry.append(to: &fromEntry)
-        draft.append(to: &fromDraft, timeText: draft.time.rfc3339Bytes)
-        #expect(String(decoding: fromDraft, as: UTF8.self) == String(decoding: fromEntry, as: UTF8.self))
-        #expect(draft.isJudged == entry.isJudged)
+            authorizations: entry.authorizations.map { .authorization($0) }, end: .end(policy: entry.policy),
+            to: &fromParts)
+        #expect(String(decoding: fromParts, as: UTF8.self) == String(decoding: fromEntry, as: UTF8.self))
+    }
+
+    /// Each word is written out twice: for who reads entries, and for who writes them.
+    @Test func everyWordOfAnEntryIsItsRawValue() {
+        for reason in Reason.allCases { #expect("\(reason.literal)" == reason.rawValue) }
+        for operation in Operation.allCases { #expect("\(operation.literal)" == operation.rawValue) }
+        for data in EntryData.allCases { #expect("\(data.literal)" == data.rawValue) }
+        for outcome in CompletionEntry.Outcome.allCases { #expect("\(outcome.literal)" == outcome.rawValue) }
     }
 }
