@@ -1,6 +1,7 @@
 internal import DecisionLog
 internal import NIOCore
 internal import Residency
+internal import S3
 internal import Settings
 internal import TLS
 
@@ -59,6 +60,10 @@ final class Standing {
     let entryPart: EntryPart
     /// The bucket of the principal's that was asked for last, and the place of its store: most connections speak of one.
     private var last: (bucket: BucketName, position: Int)?
+    /// Whole objects of one store, read by one operation and without tokens, which the rule does not decide on before they are looked up. It was
+    /// asked: before a look-up its answer to such a question depends on the caller, the store's settings and the operation, and on nothing
+    /// else. What is released, the rule decides when the object is known, from the beginning.
+    private var lookedUp: (store: Int, operation: Operation)?
 
     /// - Parameter certificate: SHA-256, 32 bytes.
     init(_ principal: Principal, at address: Address, certificate: [UInt8], in service: Service) {
@@ -83,6 +88,29 @@ final class Standing {
         guard principal.settings.stores.contains(bucket), let store = service.store(bucket) else { return nil }
         if let position = service.stores.firstIndex(where: { $0 === store }) { last = (bucket, position) }
         return store
+    }
+}
+
+extension Standing {
+    /// Would the rule say of this request that its object must be looked up? false where it must be asked.
+    func looksUp(_ request: S3Request, in store: ServedStore) -> Bool {
+        guard let lookedUp else { return false }
+        return lookedUp.operation == request.operation && lookedUp.store == store.position && request.isPlainRead
+    }
+
+    /// The rule has said so.
+    func nowLooksUp(_ request: S3Request, in store: ServedStore) {
+        if request.isPlainRead { lookedUp = (store.position, request.operation) }
+    }
+}
+
+extension S3Request {
+    /// Nothing but caller, store and operation counts before the object is known.
+    fileprivate var isPlainRead: Bool {
+        switch operation {
+        case .getObject, .headObject: tokens.isEmpty && selection == nil
+        default: false
+        }
     }
 }
 

@@ -21,6 +21,8 @@ final class Connection {
     private var sending: Exchange?
     private var isPumping = false
     private var hasInputClosed = false
+    /// The bucket that the last request named: the next one likely names it too, and need not make its text.
+    var lastBucket: BucketName?
     private var closesAfterDrain = false
     private var drainedBytes = 0
     /// Closes an idle, silent or draining connection when it passes, and cuts one off whose client neither sends nor takes what the request
@@ -256,7 +258,15 @@ extension Connection: TLSSocketOwner {
 
     func received(_ bytes: Span<UInt8>) {
         guard !machine.isClosed else { return }
-        decoder.append(bytes)
+        if case .head = machine.want, sending == nil, !isPumping {
+            if let head = decoder.nextHead(appending: bytes) {
+                isPumping = true
+                begin(head)
+                isPumping = false
+            }
+        } else {
+            decoder.append(bytes)
+        }
         pump()
     }
 

@@ -27,7 +27,8 @@ extension Exchange {
                 throw S3Error(
                     framing.status == 501 ? .notImplemented : .invalidRequest, "The request is malformed: \(framing).")
             }
-            request = try head?.s3Request()
+            let request = try head?.s3Request(likely: connection.lastBucket)
+            self.request = request
             return request
         } catch {
             self.error = error
@@ -76,10 +77,14 @@ extension Exchange {
             return record(Decision(.notEntitled), at: time)
         }
         self.store = store
+        connection.lastBucket = bucket
         if let key = request.key { names = worker.names.names(of: key, in: store, of: service) }
-        switch decide(on: .notLocated, at: time) {
+        if standing.looksUp(request, in: store) { return worker.lookUp(self) }
+        switch decide(request, in: store, by: standing, on: .notLocated, at: time) {
         case .decided(let decision): record(decision, at: time)
-        case .needsObject: worker.lookUp(self)
+        case .needsObject:
+            standing.nowLooksUp(request, in: store)
+            worker.lookUp(self)
         }
     }
 
@@ -90,8 +95,9 @@ extension Exchange {
     }
 
     /// Asks the rule, by what is known of the object; only where tokens can change its answer are they looked at.
-    private func decide(on object: ObjectState, at time: Timestamp) -> Verdict {
-        guard let request, let store, let standing else { return .decided(Decision(.badRequest)) }
+    private func decide(
+        _ request: S3Request, in store: ServedStore, by standing: Standing, on object: ObjectState, at time: Timestamp
+    ) -> Verdict {
         let principal = standing.principal
         var question = Question(
             request.operation, access: request.access,
@@ -123,9 +129,10 @@ extension Exchange {
     // MARK: - Decide on the object
 
     func decideOnObject(_ located: Located) {
+        guard let request, let store, let standing else { return fail(.internalError) }
         self.located = located
         let time = worker.log.now()
-        switch decide(on: located.state, at: time) {
+        switch decide(request, in: store, by: standing, on: located.state, at: time) {
         case .decided(let decision): record(decision, at: time)
         case .needsObject: fail(.internalError)
         }
@@ -133,10 +140,12 @@ extension Exchange {
 
     /// An entry of a later time went first: judge by that time.
     private func decideAgain(at time: Timestamp) {
-        guard store != nil else { return record(decision ?? Decision(.badRequest), at: time) }
+        guard let request, let store, let standing else {
+            return record(decision ?? Decision(.badRequest), at: time)
+        }
         // A write that another one came before is over: only its time is new.
         if case .storing = work, let decision { return record(decision, at: time) }
-        switch decide(on: located?.state ?? .notLocated, at: time) {
+        switch decide(request, in: store, by: standing, on: located?.state ?? .notLocated, at: time) {
         case .decided(let decision): record(decision, at: time)
         // What the look-up had found was given up for a refusal that no longer holds.
         case .needsObject: worker.lookUp(self)
@@ -272,7 +281,8 @@ extension Exchange: DecisionWaiter {
 
 extension RequestHead {
     /// What S3 makes of it.
-    func s3Request() throws(S3Error) -> S3Request {
+    /// - Parameter bucket: the one that it likely names.
+    func s3Request(likely bucket: BucketName?) throws(S3Error) -> S3Request {
         var fields: RequestFields?
         forEachField { name, value in RequestFields.add(name: name, value: value, to: &fields) }
         let length: Int64?
@@ -282,7 +292,8 @@ extension RequestHead {
         case .chunked: length = nil
         }
         let request = try withTarget { (target: Span<UInt8>) throws(S3Error) -> S3Request in
-            try S3Request(method: s3Method, target: target, fields: fields, declaredLength: length)
+            try S3Request(
+                method: s3Method, target: target, fields: fields, declaredLength: length, likely: bucket)
         }
         // Without a length and uncoded a PUT has no body (RFC 9112, section 6.3), which S3 does not take for an empty object.
         if case .none = body, request.operation == .putObject, !declaresLength { throw S3Error(.missingContentLength) }

@@ -79,6 +79,19 @@ package final class RequestDecoder {
         }
     }
 
+    /// Takes what the socket gave where a head is due, and gives that head where all of it is there and nothing is wrong with it; else `nextHead`
+    /// is to be asked. What is not held need not be copied.
+    package func nextHead(appending bytes: Span<UInt8>) -> RequestHead? {
+        guard start == buffer.count, case .head(let scan) = state, scan.isFresh, let head = wholeHead(bytes) else {
+            append(bytes)
+            return nil
+        }
+        expectBody(of: head)
+        if head.byteCount < bytes.count { append(bytes.extracting(head.byteCount...)) }
+        if case .end = state { endRequest() }
+        return head
+    }
+
     /// The next request's head; nil when more bytes are needed. Asked for only where a head is due. A request without a body has ended
     /// with it: its end is no event.
     package func nextHead() throws(FramingError) -> RequestHead? {
@@ -159,8 +172,7 @@ package final class RequestDecoder {
         guard start < buffer.count else { return nil }
         // A client that speaks something else is answered at once.
         guard Byte.isToken(buffer[start]) else { throw .malformedRequestLine }
-        // Most heads come whole and well formed. What is wrong with any other, and how much of it is here, the lines tell, one by one.
-        if scan.isFresh, let head = wholeHead() { return head }
+        if scan.isFresh, let head = withRest(wholeHead) { return take(head) }
         var scan = scan
         switch withRest({ scan.advance(over: $0) }) {
         case .more:
@@ -180,22 +192,27 @@ package final class RequestDecoder {
         try withRest { rest throws(FramingError) in try HeadParser(limits: limits).parse(rest.extracting(part)) }
     }
 
-    /// The head that begins here, where all of it is here and nothing is wrong with it.
-    private func wholeHead() -> RequestHead? {
-        guard let head = try? withRest(HeadParser(limits: limits).parse), head.byteCount <= limits.headBytesMax,
+    /// The head that begins there, where all of it is there and nothing is wrong with it, as with most. What is wrong with any other, and how
+    /// much of it is there, its lines tell, one by one.
+    private func wholeHead(_ bytes: Span<UInt8>) -> RequestHead? {
+        guard let head = try? HeadParser(limits: limits).parse(bytes), head.byteCount <= limits.headBytesMax,
             head.requestLineBytes <= limits.requestLineBytesMax
         else { return nil }
-        return take(head)
+        return head
     }
 
     private func take(_ head: RequestHead) -> RequestHead {
         start += head.byteCount
+        expectBody(of: head)
+        return head
+    }
+
+    private func expectBody(of head: RequestHead) {
         switch head.body {
         case .none: state = .end(trailers: nil)
         case .length(let count): state = .body(remaining: count)
         case .chunked: state = .chunkSize
         }
-        return head
     }
 
     private func chunkSize() throws(FramingError) -> Step {

@@ -63,18 +63,20 @@ package final class S3Request: Sendable {
     /// - Parameters:
     ///   - target: in origin form, as it came.
     ///   - fields: nil where none is S3's.
+    ///   - bucket: the one that is likely named, whose text is then not made again.
     ///   - declaredLength: the Content-Length; nil for a chunked body.
     package init(
-        method: S3Method, target: Span<UInt8>, fields: RequestFields?, declaredLength: Int64?
+        method: S3Method, target: Span<UInt8>, fields: RequestFields?, declaredLength: Int64?,
+        likely bucket: BucketName? = nil
     ) throws(S3Error) {
-        let parts = try Target(target)
+        let parts = try Target(target, likely: bucket)
         var tokens = fields?.tokens ?? []
         if !parts.query.isEmpty { tokens.append(contentsOf: parts.query.values("X-Amz-Security-Token")) }
         guard tokens.count <= Self.tokensMax else {
             throw S3Error(.invalidRequest, "At most \(Self.tokensMax) authorizations may be presented.")
         }
         self.tokens = tokens
-        bucket = parts.bucket
+        self.bucket = parts.bucket
         key = parts.key
         selection = try fields.flatMap(Self.selection)
         try Self.refuseSignature(fields, parts.query)
@@ -163,7 +165,7 @@ struct Target {
     let key: ObjectKey?
     let query: Query
 
-    init(_ target: Span<UInt8>) throws(S3Error) {
+    init(_ target: Span<UInt8>, likely: BucketName?) throws(S3Error) {
         let pathEnd = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
         query = try Query(target.extracting(min(pathEnd + 1, target.count)..<target.count))
         guard pathEnd > 1 else {
@@ -172,7 +174,9 @@ struct Target {
         }
         let path = target.extracting(1..<pathEnd)
         let bucketEnd = path.firstIndex(of: UInt8(ascii: "/")).map { 1 + $0 } ?? pathEnd
-        guard let bucket = Self.bucket(target.extracting(1..<bucketEnd)) else { throw S3Error(.invalidBucketName) }
+        guard let bucket = Self.bucket(target.extracting(1..<bucketEnd), likely) else {
+            throw S3Error(.invalidBucketName)
+        }
         self.bucket = bucket
         guard bucketEnd + 1 < pathEnd else {
             key = nil
@@ -184,7 +188,8 @@ struct Target {
         self.key = key
     }
 
-    private static func bucket(_ text: Span<UInt8>) -> BucketName? {
+    private static func bucket(_ text: Span<UInt8>, _ likely: BucketName?) -> BucketName? {
+        if let likely, text.isSame(as: likely.text.utf8.span) { return likely }
         guard text.firstIndex(of: UInt8(ascii: "%")) != nil else { return BucketName(bucket: text) }
         return Percent.decode(text).flatMap { BucketName(bucket: $0.span) }
     }
