@@ -20,7 +20,7 @@ package struct Permit: ~Copyable {
     package consuming func redeem(
         bucket: BucketName, operation: Operation, target: [UInt8], identity: LocatedIdentity
     ) throws(PermitMismatch) -> Release {
-        guard release.bucket == bucket else { throw .bucket }
+        guard release.bucket.text == bucket.text else { throw .bucket }
         guard release.operation == operation else { throw .operation }
         let mine = release.target
         guard mine.span.isSame(as: target.span) else { throw .target }

@@ -4,19 +4,22 @@ internal import Synchronization
 /// What `x-amz-request-id` and the entry's `request` carry: 16 hexadecimal digits, eight random ones for each start of the
 /// process and a count.
 package struct RequestID: Sendable {
-    private let value: UInt64
+    /// The digits, made once: an answer has them and an entry.
+    private let start: UInt64
+    private let count: UInt64
 
-    private static let start: UInt64 = randomBytes(4).reduce(0) { $0 << 8 | UInt64($1) } << 32
+    private static let startDigits = digits(randomBytes(4).reduce(0) { $0 << 8 | UInt64($1) })
     private static let counter = Atomic<UInt64>(0)
 
     package static func next() -> RequestID {
-        RequestID(value: start | counter.wrappingAdd(1, ordering: .relaxed).newValue & 0xFFFF_FFFF)
+        let count = counter.wrappingAdd(1, ordering: .relaxed).newValue & 0xFFFF_FFFF
+        return RequestID(start: startDigits, count: digits(count))
     }
 
     /// Appends the digits.
     package func append(to bytes: inout OutputSpan<UInt8>) {
-        bytes.append(eightBytes: Self.digits(value >> 32))
-        bytes.append(eightBytes: Self.digits(value & 0xFFFF_FFFF))
+        bytes.append(eightBytes: start)
+        bytes.append(eightBytes: count)
     }
 
     /// Eight digits, the highest in the lowest byte.

@@ -81,9 +81,9 @@ final class Standing {
 
     /// The store of a bucket that the principal addresses.
     func store(_ bucket: BucketName, in service: Service) -> ServedStore? {
-        if let last, last.bucket == bucket, last.position < service.stores.count {
+        if let last, last.bucket.text == bucket.text, last.position < service.stores.count {
             let store = service.stores[last.position]
-            if store.policy.bucket == bucket { return store }
+            if store.policy.bucket.text == bucket.text { return store }
         }
         guard principal.settings.stores.contains(bucket), let store = service.store(bucket) else { return nil }
         if let position = service.stores.firstIndex(where: { $0 === store }) { last = (bucket, position) }
@@ -94,8 +94,8 @@ final class Standing {
 extension Standing {
     /// Would the rule say of this request that its object must be looked up? false where it must be asked.
     func looksUp(_ request: S3Request, in store: ServedStore) -> Bool {
-        guard let lookedUp else { return false }
-        return lookedUp.operation == request.operation && lookedUp.store == store.position && request.isPlainRead
+        guard let lookedUp, lookedUp.store == store.position, request.isPlainRead else { return false }
+        return lookedUp.operation == request.operation
     }
 
     /// The rule has said so.

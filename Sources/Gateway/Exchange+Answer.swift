@@ -23,7 +23,8 @@ extension Exchange {
                 var head = beginHead(304)
                 facts.residency.place.writeFields(into: &head)
                 Self.writeValidators(facts, into: &head)
-                return send(head, body: nil, length: nil)
+                ResponseEncoder.endHead(into: &head)
+                return finish(head)
             case .proceed: break
             }
             if let wanted = selection.range {
@@ -32,20 +33,28 @@ extension Exchange {
             }
         }
         let range = part ?? 0..<facts.size
-        var head = beginHead(part == nil ? 200 : 206)
-        worker.objectFields.append(of: facts, to: &head) {
+        let fields = worker.objectFields.fields(of: facts) {
             var fields: [UInt8] = []
             fields.reserveCapacity(Self.usualFieldsBytes)
             Self.writeValidators(facts, into: &fields)
             Self.writeFacts(facts, into: &fields)
             return fields
         }
-        if part != nil {
-            head.append(
-                contentsOf: "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(facts.size)\r\n".utf8)
+        let (own, length) = (fields.span, range.upperBound - range.lowerBound)
+        let head = beginHead(part == nil ? 200 : 206, adding: own.count + Self.lengthFieldsBytesMax) { head in
+            head.append(copying: own)
+            if let part {
+                head.append(utf8: "Content-Range: bytes \(part.lowerBound)-\(part.upperBound - 1)/\(facts.size)\r\n")
+            }
+            ResponseEncoder.writeField("Content-Length", integer: UInt64(length), into: &head)
+            head.append(literal: "\r\n")
         }
-        send(consume head, body: content?.body(range), length: range.upperBound - range.lowerBound)
+        guard let content, length > 0 else { return finish(head) }
+        send(head, content.body(range))
     }
+
+    /// `Content-Range` with three numbers, `Content-Length` with one, and the empty line.
+    private static let lengthFieldsBytesMax = 160
 
     private func outcome(of conditions: Conditions, on facts: ObjectFacts) -> Conditions.Outcome {
         let now = worker.log.now().seconds
@@ -87,26 +96,25 @@ extension Exchange {
     }
 
     /// Sends a head and, in pieces as the client takes them, the content.
-    private func send(_ head: consuming [UInt8], body: BodyReader?, length: Int64?) {
+    private func send(_ head: consuming [UInt8], _ body: BodyReader) {
         var head = consume head
-        head.append(addingCapacity: 64) { head in
-            if let length { ResponseEncoder.writeField("Content-Length", integer: UInt64(length), into: &head) }
-            head.append(literal: "\r\n")
-        }
-        guard let body, body.remainingBytes > 0 else { return finish(consume head) }
-        work = .sending(body)
         // Head and content in one array, and so in the same records.
         let room = min(Int64(head.count) + body.remainingBytes, Int64(Limits.readChunkBytes))
         head.reserveCapacity(Int(room))
-        continueSending(after: consume head)
+        sendContent(body, after: consume head)
+    }
+
+    /// The socket takes more.
+    func continueSending() {
+        guard case .sending(let reader) = work, !isOver else { return }
+        sendContent(reader)
     }
 
     /// Hands the socket as much as it takes.
     /// - Parameter head: goes before it, in the same records. Taken, so that the content is written into the same memory.
-    func continueSending(after head: consuming [UInt8] = []) {
-        var bytes = consume head
-        while case .sending(let reader) = work, !isOver {
-            guard connection.isWritable else { break }
+    private func sendContent(_ body: BodyReader, after head: consuming [UInt8] = []) {
+        var (reader, bytes) = (body, consume head)
+        while connection.isWritable {
             do throws(StoreError) {
                 let room = Limits.readChunkBytes - bytes.count
                 guard let count = try reader.readCached(bytesMax: room, into: &bytes) else {
@@ -119,25 +127,28 @@ extension Exchange {
             // Sent piece by piece, each while it is in the processor's cache.
             connection.write(bytes.span)
             connection.flush()
+            guard !isOver else { return }
             bytes.removeAll(keepingCapacity: true)
         }
+        work = .sending(reader)
         connection.write(bytes.span)
         connection.flush()
         worker.give(back: consume bytes)
     }
 
     private func readFromDisk(_ reader: BodyReader) {
-        work = .reading(reader)
+        work = .reading
         connection.flush()
         reader.read(bytesMax: Limits.readChunkBytes, on: worker.loop) { [self] result in
             guard !isOver else { return }
             switch result {
             case .success(let buffer):
                 bytesSent += UInt64(buffer.readableBytes)
-                if reader.remainingBytes == 0 { return finish(last: buffer.readableBytesUInt8Span) }
-                work = .sending(reader)
+                var rest = reader
+                rest.skip(buffer.readableBytes)
+                if rest.remainingBytes == 0 { return finish(last: buffer.readableBytesUInt8Span) }
                 connection.write(buffer.readableBytesUInt8Span)
-                continueSending()
+                sendContent(rest)
             case .failure: breakOff()
             }
         }
@@ -195,20 +206,27 @@ extension Exchange {
     /// What an answer begins with beside what all have in common: status line, the request's name, the decision and `Connection`.
     private static let firstFieldsBytesMax = 256
 
-    func beginHead(_ status: Int) -> [UInt8] {
+    /// - Parameters:
+    ///   - bytesMax: what `more` adds at most.
+    ///   - more: appends the fields that come next.
+    func beginHead(
+        _ status: Int, adding bytesMax: Int = 0, _ more: (inout OutputSpan<UInt8>) -> Void = { _ in }
+    ) -> [UInt8] {
         self.status = status
         hasAnswered = true
         keepsAlive = connection.beginAnswer(
             wantsKeepAlive: head?.isKeepAlive ?? false, expectsContinue: head?.expectsContinue ?? false)
         var head = worker.takeAnswer()
         let common = worker.commonFields.upToRequestID(at: worker.log.now().seconds)
-        head.append(addingCapacity: common.count + Self.firstFieldsBytesMax) { head in
+        let shared = common.span
+        head.append(addingCapacity: shared.count + Self.firstFieldsBytesMax + bytesMax) { head in
             head.append(literal: ResponseEncoder.statusLine(status))
-            head.append(copying: common.span)
+            head.append(copying: shared)
             id.append(to: &head)
             head.append(literal: "\r\n")
             if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &head) }
             if !keepsAlive { head.append(literal: "Connection: close\r\n") }
+            more(&head)
         }
         return head
     }

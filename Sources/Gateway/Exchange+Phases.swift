@@ -12,28 +12,9 @@ internal import Tokens
 // Each phase ends in the next one, in an answer, or in a wait that the next one ends.
 extension Exchange {
     func begin() {
-        let request = parse()
         let time = worker.log.now()
         guard let standing = authenticate(at: time) else { return }
         if let request { decideOnStore(request, by: standing, at: time) } else { decideOnNothing(at: time) }
-    }
-
-    // MARK: - Parse
-
-    /// nil when the request is none of ours; `error` says why.
-    private func parse() -> S3Request? {
-        do throws(S3Error) {
-            if let framing {
-                throw S3Error(
-                    framing.status == 501 ? .notImplemented : .invalidRequest, "The request is malformed: \(framing).")
-            }
-            let request = try head?.s3Request(likely: connection.lastBucket)
-            self.request = request
-            return request
-        } catch {
-            self.error = error
-            return nil
-        }
     }
 
     // MARK: - Authenticate
@@ -158,7 +139,7 @@ extension Exchange {
     func record(_ decision: consuming Decision, at time: Timestamp) {
         guard let standing else { return fail(.internalError) }
         // Refused as if before the look-up, which says nothing then either (DESIGN 3.7): too many were met while it was made.
-        if decision.reason == .overloaded { (located, decision.isMisplaced) = (nil, false) }
+        if case .overloaded = decision.reason { (located, decision.isMisplaced) = (nil, false) }
         let now = worker.monotonicMicroseconds()
         if isLocating { worker.count(now - phaseMicroseconds, in: .locate) }
         isLocating = false
@@ -170,7 +151,7 @@ extension Exchange {
         switch result {
         case .queued:
             // In the order of the log, so that whoever reads it counts the same.
-            if reason == .foreignOverwrite, let principal {
+            if case .foreignOverwrite = reason, let principal {
                 worker.overwrites.count(for: principal.settings.name, at: time)
             }
         case .timeMoved(let later): decideAgain(at: later)
@@ -260,7 +241,7 @@ extension Exchange: DecisionWaiter {
         guard let reason = decision?.reason else { return }
         worker.counters.count(reason, store: store?.position, crossing: decision?.crossed.isEmpty == false)
         if decision?.isMisplaced == true { worker.totals.misplaced += 1 }
-        if reason == .tagInvalid { reportSealFailure() }
+        if case .tagInvalid = reason { reportSealFailure() }
     }
 
     /// A broken seal is more than a refusal: somebody changed what lies on the disk.

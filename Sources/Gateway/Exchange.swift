@@ -14,10 +14,10 @@ internal import Tokens
 final class Exchange {
     enum Work {
         case none
-        /// Sending an object: what is left of it is the reader's to know.
+        /// The socket has not taken what was sent of an object, and this is left of it.
         case sending(BodyReader)
         /// A piece is being read from the disk.
-        case reading(BodyReader)
+        case reading
         case storing(ObjectWriter)
     }
 
@@ -61,13 +61,16 @@ final class Exchange {
     var isOver = false
     var keepsAlive = false
 
+    /// Parses what arrived: `request` is nil when it is none of ours, and `error` says why.
     init(connection: Connection, worker: Worker, head: consuming RequestHead) {
         self.connection = connection
         self.worker = worker
         service = worker.service
+        startedMicroseconds = Int64(worker.loop.turn.uptimeNanoseconds / 1000)
+        // Before it is kept: what is kept would be copied for it.
+        do throws(S3Error) { request = try head.s3Request(likely: connection.lastBucket) } catch { self.error = error }
         self.head = consume head
         framing = nil
-        startedMicroseconds = Int64(worker.loop.turn.uptimeNanoseconds / 1000)
     }
 
     /// For bytes that are no request.
@@ -75,9 +78,11 @@ final class Exchange {
         self.connection = connection
         self.worker = worker
         service = worker.service
+        startedMicroseconds = Int64(worker.loop.turn.uptimeNanoseconds / 1000)
+        let code = framing.status == 501 ? S3ErrorCode.notImplemented : .invalidRequest
+        error = S3Error(code, "The request is malformed: \(framing).")
         head = nil
         self.framing = framing
-        startedMicroseconds = Int64(worker.loop.turn.uptimeNanoseconds / 1000)
     }
 
     var principal: Principal? { standing?.principal }

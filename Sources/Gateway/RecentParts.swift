@@ -23,12 +23,14 @@ struct RecentParts<Key: RecentKey, Part> {
         slots = Array(repeating: nil, count: count)
     }
 
+    @inline(__always)
     func part(for key: Key) -> Part? {
         if let kept = slots[slot(of: key)], kept.key == key { kept.part } else { nil }
     }
 
     mutating func keep(_ part: Part, for key: Key) { slots[slot(of: key)] = (key, part) }
 
+    @inline(__always)
     private func slot(of key: Key) -> Int { Int(truncatingIfNeeded: key.slotHash) & (slots.count - 1) }
 }
 
@@ -166,15 +168,15 @@ final class ObjectFields {
     /// - Parameter count: a power of two.
     init(count: Int) { recent = RecentParts(count: count) }
 
-    /// Appends an object's fields; `make` makes them.
-    func append(of facts: ObjectFacts, to head: inout [UInt8], _ make: () -> [UInt8]) {
+    /// An object's fields; `make` makes them.
+    func fields(of facts: ObjectFacts, _ make: () -> [UInt8]) -> [UInt8] {
         let same = Same(facts: facts)
-        if let bytes = recent.part(for: same) { return head.append(copying: bytes.span) }
+        if let bytes = recent.part(for: same) { return bytes }
         let bytes = make()
         var recent = recent
         self.recent = RecentParts(count: 0)
         recent.keep(bytes, for: same)
         self.recent = recent
-        head.append(copying: bytes.span)
+        return bytes
     }
 }

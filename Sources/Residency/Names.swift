@@ -77,4 +77,8 @@ package struct Place: Hashable, Sendable {
         self.datacenter = datacenter
         self.jurisdiction = jurisdiction
     }
+
+    package static func == (left: Place, right: Place) -> Bool {
+        left.jurisdiction == right.jurisdiction && left.datacenter.text == right.datacenter.text
+    }
 }

@@ -13,6 +13,8 @@ package final class Located: Sendable {
     let file: ObjectFile?
     /// What the entry says of it.
     package let entryPart: EntryPart
+    /// What a permit opens of it where nothing is withheld; made once where what may be told of it was.
+    private let whole: OpenObject?
 
     /// Bytes of the content, for the entry; nil where nothing lies under the key.
     package var size: Int64? { file?.status.size }
@@ -27,9 +29,10 @@ package final class Located: Sendable {
         tagProblem = nil
         file = nil
         entryPart = .nothing
+        whole = nil
     }
 
-    init(_ key: ObjectKey, _ file: ObjectFile) {
+    init(_ key: ObjectKey, _ file: ObjectFile, _ jobs: FileJobs) {
         self.key = key
         self.file = file
         identity = .descriptor(
@@ -40,6 +43,14 @@ package final class Located: Sendable {
         case .sealed(let sealed): (state, tagProblem) = (.tagged(sealed.tag.residency), nil)
         }
         entryPart = file.tag.entryPart ?? file.makeEntryPart()
+        whole = file.tag.facts.map { OpenObject(file, facts: $0, jobs: jobs) }
+    }
+
+    /// What a permit that was redeemed opens.
+    func open(withholdingEntityTag: Bool, _ jobs: FileJobs) throws(StoreError) -> OpenObject {
+        if !withholdingEntityTag, let whole { return whole }
+        let file = try soundFile()
+        return OpenObject(file, facts: try file.facts(withholdsEntityTag: withholdingEntityTag), jobs: jobs)
     }
 }
 

@@ -1,7 +1,7 @@
 package import NIOCore
 
 /// An object whose content may be read: what a permit was redeemed for.
-package struct OpenObject: Sendable {
+package final class OpenObject: Sendable {
     package let facts: ObjectFacts
     private let file: ObjectFile
     private let jobs: FileJobs
@@ -21,8 +21,8 @@ package struct OpenObject: Sendable {
     package func body() -> BodyReader { body(0..<facts.size) }
 }
 
-/// Reads content in order, a piece at a time. Confined to one event loop.
-package final class BodyReader {
+/// Reads content in order, a piece at a time.
+package struct BodyReader: Sendable {
     private let file: ObjectFile
     private let jobs: FileJobs
     private var position: Int64
@@ -40,7 +40,7 @@ package final class BodyReader {
 
     /// Appends up to `bytesMax` bytes to `bytes` if the kernel has them in memory, and tells how many; nil when it would have to
     /// wait for the disk. 0 only at the end. Throws `contentDamaged` when the file is shorter than its tag says.
-    package func readCached(bytesMax: Int, into bytes: inout [UInt8]) throws(StoreError) -> Int? {
+    package mutating func readCached(bytesMax: Int, into bytes: inout [UInt8]) throws(StoreError) -> Int? {
         let count = Int(min(Int64(bytesMax), remainingBytes))
         guard count > 0 else { return 0 }
         let read: Int?
@@ -53,7 +53,7 @@ package final class BodyReader {
         return read
     }
 
-    /// Reads up to `bytesMax` bytes on the file pool. One call at a time.
+    /// Reads up to `bytesMax` bytes on the file pool; `skip` then tells that they were.
     package func read(
         bytesMax: Int, on loop: any EventLoop, _ done: @escaping (Result<ByteBuffer, StoreError>) -> Void
     ) {
@@ -71,9 +71,11 @@ package final class BodyReader {
                 throw error.code == 0 ? .contentDamaged : StoreError(error)
             }
             return buffer
-        } _: { [self] result in
-            if case .success(let buffer) = result { self.position += Int64(buffer.readableBytes) }
-            done(result)
+        } _: {
+            done($0)
         }
     }
+
+    /// Goes on after what was read.
+    package mutating func skip(_ count: Int) { position = min(end, position + Int64(count)) }
 }

@@ -230,7 +230,9 @@ final class TestStore: Sendable {
         reader.read(bytesMax: bytesMax, on: loop) {
             switch $0 {
             case .success(let buffer):
-                read(reader, before + Array(buffer.readableBytesView), bytesMax: bytesMax, on: loop, done)
+                var rest = reader
+                rest.skip(buffer.readableBytes)
+                read(rest, before + Array(buffer.readableBytesView), bytesMax: bytesMax, on: loop, done)
             case .failure(let error): done(.failure(error))
             }
         }

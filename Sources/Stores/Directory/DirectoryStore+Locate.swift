@@ -58,12 +58,12 @@ extension DirectoryStore {
             else { return Located(absent: key) }
             if let tag = judged.tag(of: opened.status, binding: key.utf8) {
                 let status = opened.status
-                let located = Located(key, ObjectFile(opened.intoDescriptor(), status, tag))
+                let located = Located(key, ObjectFile(opened.intoDescriptor(), status, tag), root.jobs)
                 resting.keep(located, path: path, below: root.folder, now: now)
                 return located
             }
             let file = judged.keep(try read(opened, binding: key.utf8), binding: key.utf8, now: now)
-            return file.needsSideFile ? nil : Located(key, file)
+            return file.needsSideFile ? nil : Located(key, file, root.jobs)
         } catch {
             if error.code == EAGAIN { return nil }
             throw StoreError(error)
@@ -74,7 +74,7 @@ extension DirectoryStore {
     func locate(_ key: ObjectKey) throws(StoreError) -> Located {
         do throws(SystemError) {
             guard let file = try findFile(key) else { return Located(absent: key) }
-            return Located(key, file)
+            return Located(key, file, root.jobs)
         } catch { throw StoreError(error) }
     }
 

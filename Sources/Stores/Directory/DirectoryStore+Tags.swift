@@ -13,7 +13,7 @@ extension DirectoryStore {
         root.jobs.run(on: loop) { () throws(StoreError) -> Located in
             guard let file = located.file else { throw .absent }
             guard case .missing = file.tagState else { throw .outOfTurn }
-            return Located(located.key, try adopted(file, of: located.key, at: time))
+            return Located(located.key, try adopted(file, of: located.key, at: time), root.jobs)
         } _: {
             done($0)
         }

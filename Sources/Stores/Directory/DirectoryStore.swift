@@ -107,14 +107,11 @@ extension DirectoryStore {
         _ waiter: any ObjectWaiter
     ) {
         let object: OpenObject
-        let file: ObjectFile
         do throws(StoreError) {
             let release = try redeem(permit, operation, target: located.key.utf8, identity: located.identity)
-            file = try located.soundFile()
-            object = OpenObject(
-                file, facts: try file.facts(withholdsEntityTag: release.withholdsEntityTag), jobs: root.jobs)
+            object = try located.open(withholdingEntityTag: release.withholdsEntityTag, root.jobs)
         } catch { return waiter.objectIsOpen(.failure(error)) }
-        guard verifiesContent, let digest = file.sealed?.tag.contentDigest else {
+        guard verifiesContent, let file = located.file, let digest = file.sealed?.tag.contentDigest else {
             return waiter.objectIsOpen(.success(object))
         }
         root.jobs.runLong(on: loop) { () throws(StoreError) -> OpenObject in
