@@ -40,17 +40,23 @@ extension Exchange {
             Self.writeFacts(facts, into: &fields)
             return fields
         }
-        let (own, length) = (fields.span, range.upperBound - range.lowerBound)
-        let head = beginHead(part == nil ? 200 : 206, adding: own.count + Self.lengthFieldsBytesMax) { head in
-            head.append(copying: own)
+        let length = range.upperBound - range.lowerBound
+        let first = firstFields(part == nil ? 200 : 206)
+        var head = worker.takeAnswer()
+        // Spans and numbers: what else a closure has is counted.
+        let (common, own, size) = (first.common.span, fields.span, facts.size)
+        let (status, id, index, keepsAlive) = (first.status, first.id, first.index, first.keepsAlive)
+        head.append(addingCapacity: common.count + own.count + Self.firstFieldsBytesMax + Self.lengthFieldsBytesMax) {
+            FirstFields.append(common, status, id, index, keepsAlive, to: &$0)
+            $0.append(copying: own)
             if let part {
-                head.append(utf8: "Content-Range: bytes \(part.lowerBound)-\(part.upperBound - 1)/\(facts.size)\r\n")
+                $0.append(utf8: "Content-Range: bytes \(part.lowerBound)-\(part.upperBound - 1)/\(size)\r\n")
             }
-            ResponseEncoder.writeField("Content-Length", integer: UInt64(length), into: &head)
-            head.append(literal: "\r\n")
+            ResponseEncoder.writeField("Content-Length", integer: UInt64(length), into: &$0)
+            $0.append(literal: "\r\n")
         }
-        guard let content, length > 0 else { return finish(head) }
-        send(head, content.body(range))
+        guard let content, length > 0 else { return finish(consume head) }
+        send(consume head, content.body(range))
     }
 
     /// `Content-Range` with three numbers, `Content-Length` with one, and the empty line.
@@ -206,29 +212,26 @@ extension Exchange {
     /// What an answer begins with beside what all have in common: status line, the request's name, the decision and `Connection`.
     private static let firstFieldsBytesMax = 256
 
-    /// - Parameters:
-    ///   - bytesMax: what `more` adds at most.
-    ///   - more: appends the fields that come next.
-    func beginHead(
-        _ status: Int, adding bytesMax: Int = 0, _ more: (inout OutputSpan<UInt8>) -> Void = { _ in }
-    ) -> [UInt8] {
+    func beginHead(_ status: Int) -> [UInt8] {
+        let first = firstFields(status)
+        var head = worker.takeAnswer()
+        let common = first.common.span
+        let (id, index, keepsAlive) = (first.id, first.index, first.keepsAlive)
+        head.append(addingCapacity: common.count + Self.firstFieldsBytesMax) {
+            FirstFields.append(common, status, id, index, keepsAlive, to: &$0)
+        }
+        return head
+    }
+
+    /// The answer begins.
+    private func firstFields(_ status: Int) -> FirstFields {
         self.status = status
         hasAnswered = true
         keepsAlive = connection.beginAnswer(
             wantsKeepAlive: head?.isKeepAlive ?? false, expectsContinue: head?.expectsContinue ?? false)
-        var head = worker.takeAnswer()
-        let common = worker.commonFields.upToRequestID(at: worker.log.now().seconds)
-        let shared = common.span
-        head.append(addingCapacity: shared.count + Self.firstFieldsBytesMax + bytesMax) { head in
-            head.append(literal: ResponseEncoder.statusLine(status))
-            head.append(copying: shared)
-            id.append(to: &head)
-            head.append(literal: "\r\n")
-            if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &head) }
-            if !keepsAlive { head.append(literal: "Connection: close\r\n") }
-            more(&head)
-        }
-        return head
+        return FirstFields(
+            status: status, common: worker.commonFields.upToRequestID(at: worker.log.now().seconds), id: id,
+            index: index, keepsAlive: keepsAlive)
     }
 
     func finish(_ head: consuming [UInt8], _ body: [UInt8]) {
@@ -249,6 +252,29 @@ extension Exchange {
     private func finish(last: Span<UInt8>) {
         work = .none
         connection.finishAnswer(last, of: self)
+    }
+}
+
+/// What all answers begin with.
+private struct FirstFields {
+    let status: Int
+    /// `CommonFields`.
+    let common: [UInt8]
+    let id: RequestID
+    let index: UInt64?
+    let keepsAlive: Bool
+
+    @inline(__always)
+    static func append(
+        _ common: Span<UInt8>, _ status: Int, _ id: RequestID, _ index: UInt64?, _ keepsAlive: Bool,
+        to head: inout OutputSpan<UInt8>
+    ) {
+        head.append(literal: ResponseEncoder.statusLine(status))
+        head.append(copying: common)
+        id.append(to: &head)
+        head.append(literal: "\r\n")
+        if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &head) }
+        if !keepsAlive { head.append(literal: "Connection: close\r\n") }
     }
 }
 
