@@ -275,7 +275,9 @@ package final class DecisionLog: @unchecked Sendable {
     }
 
     /// The later of the clock and the last entry's time.
-    package func now() -> Timestamp { max(clock.wall(), lastTime) }
+    package func now() -> Timestamp {
+        Timestamp(microseconds: max(clock.wall().microseconds, lastMicroseconds.load(ordering: .relaxed)))
+    }
 
     /// Records an event. Never delays an answer; nothing waits for it.
     package func record(_ event: EventEntry) {

@@ -15,7 +15,15 @@ protocol RecentKey: Equatable {
 /// Parts of entries and answers that were made lately, by what they say: each key has one slot, which the next one takes from it. Belongs to
 /// one event loop.
 struct RecentParts<Key: RecentKey, Part> {
-    private var slots: [(key: Key, part: Part)?]
+    /// A class: whoever looks at a key takes one reference, not all that are in it.
+    private final class Kept {
+        let key: Key
+        let part: Part
+
+        init(_ key: Key, _ part: Part) { (self.key, self.part) = (key, part) }
+    }
+
+    private var slots: [Kept?]
 
     /// - Parameter count: a power of two, or 0 for one that nothing is asked of while its slots are elsewhere.
     init(count: Int) {
@@ -28,7 +36,7 @@ struct RecentParts<Key: RecentKey, Part> {
         if let kept = slots[slot(of: key)], kept.key == key { kept.part } else { nil }
     }
 
-    mutating func keep(_ part: Part, for key: Key) { slots[slot(of: key)] = (key, part) }
+    mutating func keep(_ part: Part, for key: Key) { slots[slot(of: key)] = Kept(key, part) }
 
     @inline(__always)
     private func slot(of key: Key) -> Int { Int(truncatingIfNeeded: key.slotHash) & (slots.count - 1) }

@@ -7,6 +7,8 @@ package struct ObjectKey: Hashable, Comparable, Sendable {
     package static let bytesMax = 1024
 
     package let utf8: [UInt8]
+    /// For tables whose slots are taken by whoever comes next.
+    package let slotHash: UInt64
 
     /// Nil when the bytes are no key.
     package init?(utf8 bytes: [UInt8]) {
@@ -15,12 +17,12 @@ package struct ObjectKey: Hashable, Comparable, Sendable {
             bytes.span.isASCII || String(validating: bytes, as: UTF8.self) != nil
         else { return nil }
         utf8 = bytes
+        slotHash = bytes.span.slotHash
     }
 
     package static func == (left: ObjectKey, right: ObjectKey) -> Bool { left.utf8.span.isSame(as: right.utf8.span) }
 
-    /// For tables whose slots are taken by whoever comes next.
-    package var slotHash: UInt64 { utf8.span.slotHash }
+    package func hash(into hasher: inout Swift.Hasher) { hasher.combine(utf8) }
 
     package static func < (left: ObjectKey, right: ObjectKey) -> Bool {
         left.utf8.lexicographicallyPrecedes(right.utf8)

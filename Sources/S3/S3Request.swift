@@ -69,21 +69,20 @@ package final class S3Request: Sendable {
         method: S3Method, target: Span<UInt8>, fields: RequestFields?, declaredLength: Int64?,
         likely bucket: BucketName? = nil
     ) throws(S3Error) {
-        let parts = try Target(target, likely: bucket)
+        let query: Query
+        (self.bucket, key, query) = try Target.parts(target, likely: bucket)
         var tokens = fields?.tokens ?? []
-        if !parts.query.isEmpty { tokens.append(contentsOf: parts.query.values("X-Amz-Security-Token")) }
+        if !query.isEmpty { tokens.append(contentsOf: query.values("X-Amz-Security-Token")) }
         guard tokens.count <= Self.tokensMax else {
             throw S3Error(.invalidRequest, "At most \(Self.tokensMax) authorizations may be presented.")
         }
         self.tokens = tokens
-        self.bucket = parts.bucket
-        key = parts.key
         selection = try fields.flatMap(Self.selection)
-        try Self.refuseSignature(fields, parts.query)
-        let resource: Resource = parts.bucket == nil ? .service : parts.key == nil ? .bucket : .object
-        operation = try Self.operation(method, resource, parts.query, fields)
+        try Self.refuseSignature(fields, query)
+        let resource: Resource = self.bucket == nil ? .service : key == nil ? .bucket : .object
+        operation = try Self.operation(method, resource, query, fields)
         switch operation {
-        case .listObjectsV2: detail = .listing(try ListingRequest(parts.query))
+        case .listObjectsV2: detail = .listing(try ListingRequest(query))
         case .putObject: detail = .put(try PutRequest(fields ?? RequestFields(), declaredLength: declaredLength))
         default: detail = .none
         }
@@ -160,32 +159,21 @@ package final class S3Request: Sendable {
 }
 
 /// A target's parts: the path decoded once and never normalised, and the query.
-struct Target {
-    let bucket: BucketName?
-    let key: ObjectKey?
-    let query: Query
-
-    init(_ target: Span<UInt8>, likely: BucketName?) throws(S3Error) {
+enum Target {
+    static func parts(
+        _ target: Span<UInt8>, likely: BucketName?
+    ) throws(S3Error) -> (bucket: BucketName?, key: ObjectKey?, query: Query) {
         let pathEnd = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
-        query = try Query(target.extracting(min(pathEnd + 1, target.count)..<target.count))
-        guard pathEnd > 1 else {
-            (bucket, key) = (nil, nil)
-            return
-        }
+        let query = try Query(target.extracting(min(pathEnd + 1, target.count)..<target.count))
+        guard pathEnd > 1 else { return (nil, nil, query) }
         let path = target.extracting(1..<pathEnd)
         let bucketEnd = path.firstIndex(of: UInt8(ascii: "/")).map { 1 + $0 } ?? pathEnd
-        guard let bucket = Self.bucket(target.extracting(1..<bucketEnd), likely) else {
-            throw S3Error(.invalidBucketName)
-        }
-        self.bucket = bucket
-        guard bucketEnd + 1 < pathEnd else {
-            key = nil
-            return
-        }
+        guard let bucket = bucket(target.extracting(1..<bucketEnd), likely) else { throw S3Error(.invalidBucketName) }
+        guard bucketEnd + 1 < pathEnd else { return (bucket, nil, query) }
         guard let bytes = Percent.decode(target.extracting(bucketEnd + 1..<pathEnd)) else { throw S3Error(.invalidURI) }
         guard bytes.count <= ObjectKey.bytesMax else { throw S3Error(.keyTooLong) }
         guard let key = ObjectKey(utf8: bytes) else { throw S3Error(.invalidURI) }
-        self.key = key
+        return (bucket, key, query)
     }
 
     private static func bucket(_ text: Span<UInt8>, _ likely: BucketName?) -> BucketName? {
