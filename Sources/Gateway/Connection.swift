@@ -2,6 +2,7 @@ internal import DecisionLog
 internal import HTTP
 internal import NIOCore
 internal import Residency
+internal import S3
 internal import Settings
 internal import Sockets
 internal import TLS
@@ -90,9 +91,14 @@ final class Connection {
         guard !machine.isClosed else { return exchange.complete(.brokenOff) }
         let keepsAlive = exchange.keepsAlive
         self.exchange = nil
-        sending = exchange
         socket.write(last)
-        if socket.flush() { answerIsSent() }
+        if socket.flush() {
+            exchange.complete(.whole)
+        } else if machine.isClosed {
+            exchange.complete(.brokenOff)
+        } else {
+            sending = exchange
+        }
         switch machine.answerEnded(keepAlive: keepsAlive) {
         case .nextRequest:
             let seconds = worker.isStopping ? Limits.lastRequestSecondsMax : Limits.idleSecondsMax
@@ -155,7 +161,9 @@ final class Connection {
                     // The next request waits until the last answer has left.
                     guard sending == nil else { return }
                     guard let head = try decoder.nextHead() else { return wantBytes() }
-                    begin(head)
+                    var fields: RequestFields?
+                    head.forEachField { RequestFields.add(name: $0, value: $1, to: &fields) }
+                    begin(head, fields)
                 case .body:
                     guard let event = try decoder.next() else { return wantBytes() }
                     hand(over: event)
@@ -167,10 +175,11 @@ final class Connection {
         } catch { refuse(error) }
     }
 
-    private func begin(_ head: consuming RequestHead) {
+    /// - Parameter fields: those of the head's that are S3's.
+    private func begin(_ head: consuming RequestHead, _ fields: RequestFields?) {
         machine.headArrived()
         if case .none = head.body { machine.bodyEnded() }
-        begin(Exchange(connection: self, worker: worker, head: head))
+        begin(Exchange(connection: self, worker: worker, head: head, fields: fields))
     }
 
     private func begin(_ exchange: Exchange) {
@@ -259,9 +268,12 @@ extension Connection: TLSSocketOwner {
     func received(_ bytes: Span<UInt8>) {
         guard !machine.isClosed else { return }
         if case .head = machine.want, sending == nil, !isPumping {
-            if let head = decoder.nextHead(appending: bytes) {
+            var fields: RequestFields?
+            if let head = decoder.nextHead(
+                appending: bytes, { RequestFields.add(name: $0, value: $1, to: &fields) })
+            {
                 isPumping = true
-                begin(head)
+                begin(head, fields)
                 isPumping = false
             }
         } else {

@@ -263,9 +263,7 @@ extension Exchange: DecisionWaiter {
 extension RequestHead {
     /// What S3 makes of it.
     /// - Parameter bucket: the one that it likely names.
-    func s3Request(likely bucket: BucketName?) throws(S3Error) -> S3Request {
-        var fields: RequestFields?
-        forEachField { name, value in RequestFields.add(name: name, value: value, to: &fields) }
+    func s3Request(_ fields: RequestFields?, likely bucket: BucketName?) throws(S3Error) -> S3Request {
         let length: Int64?
         switch body {
         case .none: length = 0

@@ -62,13 +62,15 @@ final class Exchange {
     var keepsAlive = false
 
     /// Parses what arrived: `request` is nil when it is none of ours, and `error` says why.
-    init(connection: Connection, worker: Worker, head: consuming RequestHead) {
+    init(connection: Connection, worker: Worker, head: consuming RequestHead, fields: RequestFields?) {
         self.connection = connection
         self.worker = worker
         service = worker.service
         startedMicroseconds = Int64(worker.loop.turn.uptimeNanoseconds / 1000)
         // Before it is kept: what is kept would be copied for it.
-        do throws(S3Error) { request = try head.s3Request(likely: connection.lastBucket) } catch { self.error = error }
+        do throws(S3Error) {
+            request = try head.s3Request(fields, likely: connection.lastBucket)
+        } catch { self.error = error }
         self.head = consume head
         framing = nil
     }

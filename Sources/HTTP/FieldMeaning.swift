@@ -25,7 +25,7 @@ struct FieldMeaning {
     }
 
     func head(
-        method: RequestHead.Method, bytes: Span<UInt8>, target: Range<Int>, fields: borrowing FieldTable
+        method: RequestHead.Method, bytes: Span<UInt8>, target: Range<Int>, fieldsStart: Int
     ) throws(FramingError) -> RequestHead {
         guard let host else { throw .badHost }
         guard !(isChunked && contentLength != nil) else { throw .contentLengthWithTransferEncoding }
@@ -39,7 +39,8 @@ struct FieldMeaning {
         }
         return RequestHead(
             method, isKeepAlive: isKeepAlive, expectsContinue: expectsContinue && body != .none, body: body,
-            declaresLength: contentLength != nil, bytes: bytes, target: target, host: host, fields: fields)
+            declaresLength: contentLength != nil, bytes: bytes, target: target, host: host,
+            fieldsStart: fieldsStart)
     }
 
     /// Exactly one, not empty, of the bytes that a name, an address and a port are made of (RFC 9112, section 3.2).

@@ -4,23 +4,26 @@ internal import OpenSSL
 struct HeadParser {
     let limits: Limits
 
-    /// - Parameter bytes: the head from its beginning, its last empty line included; what follows that is not looked at.
-    func parse(_ bytes: Span<UInt8>) throws(FramingError) -> RequestHead {
+    /// - Parameters:
+    ///   - bytes: the head from its beginning, its last empty line included; what follows that is not looked at.
+    ///   - take: called with each field's name and value, in order, also where something is wrong with what comes after it.
+    func parse(
+        _ bytes: Span<UInt8>, _ take: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void = { _, _ in }
+    ) throws(FramingError) -> RequestHead {
         var at = 0
         let (method, target) = try requestLine(bytes, &at)
+        let fieldsStart = at
         var meaning = FieldMeaning()
-        var fields = FieldTable(start: at)
         var fault: FramingError?
         try FieldBlock(limits: limits).parse(bytes, &at) { field throws(FramingError) in
-            fields.append(field)
-            do throws(FramingError) {
-                try meaning.add(bytes.extracting(field.name), bytes.extracting(field.value), field.value)
-            } catch { fault = fault ?? error }
+            let (name, value) = (bytes.extracting(field.name), bytes.extracting(field.value))
+            take(name, value)
+            do throws(FramingError) { try meaning.add(name, value, field.value) } catch { fault = fault ?? error }
         }
         // Lines that are none come first, wherever they stand: nothing in such a head is to be trusted.
         if let fault { throw fault }
         return try meaning.head(
-            method: method, bytes: bytes.extracting(..<at), target: target, fields: fields)
+            method: method, bytes: bytes.extracting(..<at), target: target, fieldsStart: fieldsStart)
     }
 
     /// `method SP target SP HTTP/1.1 CRLF` (RFC 9112, section 3).
@@ -102,7 +105,7 @@ struct FieldBlock {
         Self.skipFieldValue(span, &at)
         let value = span.withoutBlanks(valueStart..<at)
         try Self.endOfLine(span, &at, else: .malformedField)
-        return FieldPosition(name: nameStart..<nameEnd, value: value, end: at)
+        return FieldPosition(name: nameStart..<nameEnd, value: value)
     }
 
     private static func skipFieldValue(_ span: Span<UInt8>, _ at: inout Int) {

@@ -81,8 +81,12 @@ package final class RequestDecoder {
 
     /// Takes what the socket gave where a head is due, and gives that head where all of it is there and nothing is wrong with it; else `nextHead`
     /// is to be asked. What is not held need not be copied.
-    package func nextHead(appending bytes: Span<UInt8>) -> RequestHead? {
-        guard start == buffer.count, case .head(let scan) = state, scan.isFresh, let head = wholeHead(bytes) else {
+    /// - Parameter take: called with each of the head's fields, in order; and with some before nil is returned, which then are none.
+    package func nextHead(
+        appending bytes: Span<UInt8>, _ take: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void
+    ) -> RequestHead? {
+        guard start == buffer.count, case .head(let scan) = state, scan.isFresh, let head = wholeHead(bytes, take)
+        else {
             append(bytes)
             return nil
         }
@@ -172,7 +176,7 @@ package final class RequestDecoder {
         guard start < buffer.count else { return nil }
         // A client that speaks something else is answered at once.
         guard Byte.isToken(buffer[start]) else { throw .malformedRequestLine }
-        if scan.isFresh, let head = withRest(wholeHead) { return take(head) }
+        if scan.isFresh, let head = withRest({ wholeHead($0) }) { return take(head) }
         var scan = scan
         switch withRest({ scan.advance(over: $0) }) {
         case .more:
@@ -194,8 +198,10 @@ package final class RequestDecoder {
 
     /// The head that begins there, where all of it is there and nothing is wrong with it, as with most. What is wrong with any other, and how
     /// much of it is there, its lines tell, one by one.
-    private func wholeHead(_ bytes: Span<UInt8>) -> RequestHead? {
-        guard let head = try? HeadParser(limits: limits).parse(bytes), head.byteCount <= limits.headBytesMax,
+    private func wholeHead(
+        _ bytes: Span<UInt8>, _ take: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void = { _, _ in }
+    ) -> RequestHead? {
+        guard let head = try? HeadParser(limits: limits).parse(bytes, take), head.byteCount <= limits.headBytesMax,
             head.requestLineBytes <= limits.requestLineBytesMax
         else { return nil }
         return head

@@ -19,33 +19,33 @@ package struct RequestHead: Sendable {
     package let body: Body
     /// A Content-Length was there, be it 0.
     package let declaresLength: Bool
-    /// The head, and behind it where its first fields are, as `FieldTable` writes it.
     private let bytes: [UInt8]
-    private let positions: FieldPositions
     private let targetRange: Range<UInt32>
     private let hostRange: Range<UInt32>
+    private let fieldsStart: UInt32
 }
 
 extension RequestHead {
     /// By way of the memberwise initialiser: one that assigns the members copies the whole in the end.
-    /// - Parameter bytes: that were found well formed, no more than 4 GiB.
+    /// - Parameters:
+    ///   - bytes: that were found well formed, no more than 4 GiB.
+    ///   - fieldsStart: where the first field line begins.
     init(
         _ method: Method, isKeepAlive: Bool, expectsContinue: Bool, body: Body, declaresLength: Bool,
-        bytes: Span<UInt8>, target: Range<Int>, host: Range<Int>, fields: borrowing FieldTable
+        bytes: Span<UInt8>, target: Range<Int>, host: Range<Int>, fieldsStart: Int
     ) {
-        let (bytes, positions) = fields.written(behind: bytes)
         self.init(
             method: method, isKeepAlive: isKeepAlive, expectsContinue: expectsContinue, body: body,
-            declaresLength: declaresLength, bytes: bytes, positions: positions,
+            declaresLength: declaresLength, bytes: [UInt8](copying: bytes),
             targetRange: UInt32(target.lowerBound)..<UInt32(target.upperBound),
-            hostRange: UInt32(host.lowerBound)..<UInt32(host.upperBound))
+            hostRange: UInt32(host.lowerBound)..<UInt32(host.upperBound), fieldsStart: UInt32(fieldsStart))
     }
 
     /// The target in origin form, as it came: begins with `/`, printable ASCII.
     package var target: [UInt8] { [UInt8](copying: span(targetRange)) }
     package var host: [UInt8] { [UInt8](copying: span(hostRange)) }
 
-    var byteCount: Int { positions.start }
+    var byteCount: Int { bytes.count }
     /// Of the request line, without its CRLF: the version ends it.
     var requestLineBytes: Int { Int(targetRange.upperBound) + " HTTP/1.1".utf8.count }
 
@@ -61,11 +61,7 @@ extension RequestHead {
         _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) throws(Failure) -> Void
     ) throws(Failure) {
         let bytes = bytes.span
-        for index in 0..<positions.count {
-            let field = positions.position(index, in: bytes)
-            try body(bytes.extracting(field.name), bytes.extracting(field.value))
-        }
-        var at = positions.end
+        var at = Int(fieldsStart)
         while let field = FieldPosition(next: bytes, &at) {
             try body(bytes.extracting(field.name), bytes.extracting(field.value))
         }
@@ -93,13 +89,10 @@ extension RequestHead {
 struct FieldPosition: Hashable, Sendable {
     let name: Range<Int>
     let value: Range<Int>
-    /// Where the next line begins.
-    let end: Int
 
-    init(name: Range<Int>, value: Range<Int>, end: Int) {
+    init(name: Range<Int>, value: Range<Int>) {
         self.name = name
         self.value = value
-        self.end = end
     }
 
     /// Reads on in a block that was found well formed; nil at its empty line.
@@ -111,64 +104,12 @@ struct FieldPosition: Hashable, Sendable {
         name = at..<at + colon
         value = block.withoutBlanks(at + colon + 1..<at + lineBytes)
         at += lineBytes + 2
-        end = at
-    }
-}
-
-/// Where the first fields of a head are, while it is parsed: they are looked for once. What finds no room is read again.
-struct FieldTable {
-    private var positions = InlineArray<16, UInt64>(repeating: 0)
-    private var count = 0
-    private var end: Int
-
-    /// - Parameter start: where the first field line begins.
-    init(start: Int) { end = start }
-
-    /// Takes the next line's.
-    @inline(__always)
-    mutating func append(_ field: FieldPosition) {
-        guard count < positions.count, field.name.lowerBound == end, field.end <= Int(UInt16.max) else { return }
-        // No bound is above the line's end.
-        let name = UInt64(truncatingIfNeeded: field.name.lowerBound | field.name.upperBound << 16)
-        let value = UInt64(truncatingIfNeeded: field.value.lowerBound | field.value.upperBound << 16)
-        positions[count] = name | value << 32
-        count += 1
-        end = field.end
-    }
-
-    /// The head and the table in one array.
-    func written(behind head: Span<UInt8>) -> ([UInt8], FieldPositions) {
-        let bytes = [UInt8](copying: head, littleEndian: positions.span.extracting(first: count))
-        return (bytes, FieldPositions(start: head.count, count: count, end: end))
-    }
-}
-
-/// What stands behind a head: four numbers of sixteen bits for each field, its name's bounds and its value's.
-struct FieldPositions: Sendable {
-    private let startBits: UInt32
-    private let endBits: UInt32
-    private let countBits: UInt8
-
-    init(start: Int, count: Int, end: Int) {
-        (startBits, endBits, countBits) = (UInt32(start), UInt32(end), UInt8(count))
-    }
-
-    /// Where the table begins and the head ends.
-    var start: Int { Int(startBits) }
-    /// Where the first line begins that is not in the table.
-    var end: Int { Int(endBits) }
-    var count: Int { Int(countBits) }
-
-    @inline(__always)
-    func position(_ index: Int, in bytes: Span<UInt8>) -> (name: Range<Int>, value: Range<Int>) {
-        let word = bytes.eightBytes(at: start + 8 * index)
-        func bound(_ place: UInt64) -> Int { Int(word >> (16 * place) & 0xFFFF) }
-        return (bound(0)..<bound(1), bound(2)..<bound(3))
     }
 }
 
 extension Span where Element == UInt8 {
     /// The range without the spaces and tabs at its ends.
+    @inline(__always)
     func withoutBlanks(_ range: Range<Int>) -> Range<Int> {
         var (start, end) = (range.lowerBound, range.upperBound)
         while start < end, self[start] == Byte.space || self[start] == Byte.tab { start += 1 }

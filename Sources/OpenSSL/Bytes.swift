@@ -7,20 +7,6 @@ extension [UInt8] {
     /// The bytes of a span.
     package init(copying span: Span<UInt8>) { self = unsafe span.withUnsafeBytes { unsafe [UInt8]($0) } }
 
-    /// The bytes of a span, and behind them those of numbers, the lowest first.
-    package init(copying span: Span<UInt8>, littleEndian numbers: Span<UInt64>) {
-        let numbersStart = span.count
-        // By way of the stack: of all ways to make an array, the one from a run of bytes is compiled for them.
-        self = unsafe withUnsafeTemporaryAllocation(byteCount: span.count + numbers.count * 8, alignment: 8) { bytes in
-            unsafe span.withUnsafeBytes { unsafe bytes.copyMemory(from: $0) }
-            for index in numbers.indices {
-                unsafe bytes.storeBytes(
-                    of: numbers[index].littleEndian, toByteOffset: numbersStart + index * 8, as: UInt64.self)
-            }
-            return unsafe [UInt8](UnsafeRawBufferPointer(bytes))
-        }
-    }
-
     /// Appends the bytes of a span.
     package mutating func append(copying span: Span<UInt8>) {
         append(addingCapacity: span.count) { $0.append(copying: span) }
