@@ -32,9 +32,10 @@ final class Caller {
     }
 
     /// Who it is under these settings, now; nil for whom they do not name.
-    func authenticate(_ service: Service, _ tls: TLSContext, at time: Timestamp) -> Standing? {
-        if judgedBy != service.generation || time.seconds >= judgedUntilSeconds { judge(service, tls, at: time) }
-        return certificateSeconds.contains(time.seconds) ? standing : nil
+    func authenticate(_ service: Service, _ tls: @autoclosure () -> TLSContext, at time: Timestamp) -> Standing? {
+        let seconds = time.seconds
+        if judgedBy != service.generation || seconds >= judgedUntilSeconds { judge(service, tls(), at: time) }
+        return certificateSeconds.contains(seconds) ? standing : nil
     }
 
     private func judge(_ service: Service, _ tls: TLSContext, at time: Timestamp) {
@@ -54,6 +55,8 @@ final class Caller {
 /// A principal as it calls: made once for a connection and a snapshot of the settings.
 final class Standing {
     let principal: Principal
+    /// The principal's, looked at for each request.
+    let requestsPerSecondMax: Int
     /// For the rule.
     let circumstances: Circumstances
     /// For the log.
@@ -70,6 +73,7 @@ final class Standing {
         let settings = principal.settings
         let location = service.location(of: address)
         self.principal = principal
+        requestsPerSecondMax = settings.requestsPerSecondMax
         circumstances = Circumstances(
             principal: settings.name, certificate: certificate, gatewayName: service.name, gateway: service.place,
             office: settings.office, location: location, areas: service.areas)

@@ -47,8 +47,8 @@ final class Connection {
     var address: Address { caller.address }
     var isWritable: Bool { socket.isWritable }
 
-    func authenticate(at time: Timestamp) -> Standing? {
-        caller.authenticate(worker.service, worker.tls, at: time)
+    func authenticate(by service: Service, at time: Timestamp) -> Standing? {
+        caller.authenticate(service, worker.tls, at: time)
     }
 
     /// The decision lets the body in.

@@ -21,7 +21,7 @@ extension Exchange {
 
     /// The principal that the certificate names under the settings in force; nil when the request was answered here.
     private func authenticate(at time: Timestamp) -> Standing? {
-        guard let standing = connection.authenticate(at: time) else {
+        guard let standing = connection.authenticate(by: service, at: time) else {
             worker.totals.strangers += 1
             worker.aggregates.count(.unauthenticated, from: connection.address)
             // Bytes that are no request are that for a stranger too.
@@ -33,15 +33,18 @@ extension Exchange {
             return nil
         }
         self.standing = standing
-        let principal = standing.principal
-        let max = principal.settings.requestsPerSecondMax
-        let second = startedMicroseconds / 1_000_000
-        guard max == 0 || worker.rates.admits(principal.settings.name, max: max, atSecond: second) else {
-            worker.aggregates.count(.overloaded, of: principal.settings.name)
+        guard standing.requestsPerSecondMax == 0 || isAdmitted(standing) else {
+            worker.aggregates.count(.overloaded, of: standing.principal.settings.name)
             answer(refusing: .overloaded)
             return nil
         }
         return standing
+    }
+
+    private func isAdmitted(_ standing: Standing) -> Bool {
+        worker.rates.admits(
+            standing.principal.settings.name, max: standing.requestsPerSecondMax,
+            atSecond: startedMicroseconds / 1_000_000)
     }
 
     // MARK: - Decide on the store

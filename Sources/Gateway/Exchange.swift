@@ -63,16 +63,16 @@ final class Exchange {
 
     /// Parses what arrived: `request` is nil when it is none of ours, and `error` says why.
     init(connection: Connection, worker: Worker, head: consuming RequestHead, fields: RequestFields?) {
-        self.connection = connection
-        self.worker = worker
         service = worker.service
         startedMicroseconds = Int64(worker.loop.turn.uptimeNanoseconds / 1000)
-        // Before it is kept: what is kept would be copied for it.
+        // Before it is kept: what is kept would be copied for it, as what is asked for later than it is kept is counted once more.
         do throws(S3Error) {
             request = try head.s3Request(fields, likely: connection.lastBucket)
         } catch { self.error = error }
         self.head = consume head
         framing = nil
+        self.connection = connection
+        self.worker = worker
     }
 
     /// For bytes that are no request.
