@@ -18,7 +18,9 @@ package enum DecisionLine {
         let (found, end) = (found.bytes.span, end.bytes.span)
         var bytesMax = OwnFields.bytesMax + crossed.count * OwnFields.crossedBytesMax
         bytesMax += gateway.count + caller.count + names.count + found.count + end.count
-        for authorization in authorizations { bytesMax += authorization.bytes.count + 1 }
+        // Few have any, and to go over none costs more than to look.
+        let hasAuthorizations = !authorizations.isEmpty
+        if hasAuthorizations { for authorization in authorizations { bytesMax += authorization.bytes.count + 1 } }
         line.append(addingCapacity: bytesMax) { line in
             OwnFields.appendBegin(timeText, to: &line)
             line.append(copying: gateway)
@@ -28,9 +30,11 @@ package enum DecisionLine {
             line.append(copying: names)
             line.append(copying: found)
             OwnFields.append(crossed: crossed, isMisplaced: isMisplaced, to: &line)
-            for (index, authorization) in authorizations.enumerated() {
-                if index > 0 { line.append(UInt8(ascii: ",")) }
-                line.append(copying: authorization.bytes.span)
+            if hasAuthorizations {
+                for (index, authorization) in authorizations.enumerated() {
+                    if index > 0 { line.append(UInt8(ascii: ",")) }
+                    line.append(copying: authorization.bytes.span)
+                }
             }
             line.append(copying: end)
         }

@@ -49,6 +49,7 @@ package final class DecisionLog: @unchecked Sendable {
 
         // Taken out and put back, all three: appended to where they lie, each look at them would be checked.
 
+        @inline(__always)
         func add(_ line: [UInt8]) {
             var bytes = bytes
             self.bytes = []
@@ -57,6 +58,7 @@ package final class DecisionLog: @unchecked Sendable {
             count += 1
         }
 
+        @inline(__always)
         func add(_ waiting: LogPort.Waiting) {
             var all = self.waiting
             self.waiting = []

@@ -144,13 +144,19 @@ enum OwnFields {
     @inline(__always)
     static func append(crossed: [Jurisdiction], isMisplaced: Bool, to line: inout OutputSpan<UInt8>) {
         line.append(literal: #","crossed":["#)
+        if !crossed.isEmpty {
+            append(crossed, to: &line)
+        }
+        line.append(
+            literal: isMisplaced
+                ? #"],"misplaced":true,"authorizations":["# : #"],"misplaced":false,"authorizations":["#)
+    }
+
+    private static func append(_ crossed: [Jurisdiction], to line: inout OutputSpan<UInt8>) {
         for (index, owner) in crossed.enumerated() {
             line.append(literal: index > 0 ? #",""# : #"""#)
             owner.append(to: &line)
             line.append(UInt8(ascii: "\""))
         }
-        line.append(
-            literal: isMisplaced
-                ? #"],"misplaced":true,"authorizations":["# : #"],"misplaced":false,"authorizations":["#)
     }
 }

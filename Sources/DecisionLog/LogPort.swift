@@ -127,13 +127,16 @@ package final class LogPort: @unchecked Sendable {
             return ready
         }
         for group in ready {
-            for waiting in group.waiting {
+            let all = group.waiting
+            // By index, so that of each only what is needed is counted.
+            for place in all.indices {
+                let waiter = all[place].waiter
                 if !group.isDurable {
-                    waiting.waiter.decisionIsDurable(.unavailable)
-                } else if let release = waiting.release {
-                    waiting.waiter.decisionIsDurable(.allowed(Permit(index: waiting.index, release: release)))
+                    waiter.decisionIsDurable(.unavailable)
+                } else if let release = all[place].release {
+                    waiter.decisionIsDurable(.allowed(Permit(index: all[place].index, release: release)))
                 } else {
-                    waiting.waiter.decisionIsDurable(.refused(index: waiting.index))
+                    waiter.decisionIsDurable(.refused(index: all[place].index))
                 }
             }
         }

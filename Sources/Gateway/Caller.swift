@@ -32,6 +32,7 @@ final class Caller {
     }
 
     /// Who it is under these settings, now; nil for whom they do not name.
+    @inline(__always)
     func authenticate(_ service: Service, _ tls: @autoclosure () -> TLSContext, at time: Timestamp) -> Standing? {
         let seconds = time.seconds
         if judgedBy != service.generation || seconds >= judgedUntilSeconds { judge(service, tls(), at: time) }
@@ -97,6 +98,7 @@ final class Standing {
 
 extension Standing {
     /// Would the rule say of this request that its object must be looked up? false where it must be asked.
+    @inline(__always)
     func looksUp(_ request: S3Request, in store: ServedStore) -> Bool {
         guard let lookedUp, lookedUp.store == store.position, request.isPlainRead else { return false }
         return lookedUp.operation == request.operation

@@ -47,6 +47,7 @@ final class Connection {
     var address: Address { caller.address }
     var isWritable: Bool { socket.isWritable }
 
+    @inline(__always)
     func authenticate(by service: Service, at time: Timestamp) -> Standing? {
         caller.authenticate(service, worker.tls, at: time)
     }
@@ -176,12 +177,14 @@ final class Connection {
     }
 
     /// - Parameter fields: those of the head's that are S3's.
+    @inline(__always)
     private func begin(_ head: consuming RequestHead, _ fields: RequestFields?) {
         machine.headArrived()
         if case .none = head.body { machine.bodyEnded() }
         begin(Exchange(connection: self, worker: worker, head: head, fields: fields))
     }
 
+    @inline(__always)
     private func begin(_ exchange: Exchange) {
         self.exchange = exchange
         exchange.begin()

@@ -52,7 +52,7 @@ extension Exchange {
             if let part {
                 $0.append(utf8: "Content-Range: bytes \(part.lowerBound)-\(part.upperBound - 1)/\(size)\r\n")
             }
-            ResponseEncoder.writeField("Content-Length", integer: UInt64(length), into: &$0)
+            $0.append(field: "Content-Length", UInt64(length))
             $0.append(literal: "\r\n")
         }
         guard let content, length > 0 else { return finish(consume head) }
@@ -102,6 +102,7 @@ extension Exchange {
     }
 
     /// Sends a head and, in pieces as the client takes them, the content.
+    @inline(__always)
     private func send(_ head: consuming [UInt8], _ body: BodyReader) {
         var head = consume head
         // Head and content in one array, and so in the same records.
@@ -224,6 +225,7 @@ extension Exchange {
     }
 
     /// The answer begins.
+    @inline(__always)
     private func firstFields(_ status: Int) -> FirstFields {
         self.status = status
         hasAnswered = true
@@ -273,8 +275,19 @@ private struct FirstFields {
         head.append(copying: common)
         id.append(to: &head)
         head.append(literal: "\r\n")
-        if let index { ResponseEncoder.writeField("x-bailiwick-decision", integer: index, into: &head) }
+        if let index { head.append(field: "x-bailiwick-decision", index) }
         if !keepsAlive { head.append(literal: "Connection: close\r\n") }
+    }
+}
+
+extension OutputSpan where Element == UInt8 {
+    /// Appends a field with a number. Inlined, so that its name is two stores.
+    @inline(__always)
+    fileprivate mutating func append(field name: StaticString, _ value: UInt64) {
+        append(literal: name)
+        append(literal: ": ")
+        append(decimal: value)
+        append(literal: "\r\n")
     }
 }
 

@@ -7,6 +7,7 @@ internal import Tokens
 
 extension Exchange {
     /// Hands the decision to the log, as the log keeps it.
+    @inline(__always)
     func enqueue(
         _ decision: Decision, by standing: Standing, at time: Timestamp, _ release: Release?
     ) -> RecordResult {

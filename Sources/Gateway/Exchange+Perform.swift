@@ -12,6 +12,7 @@ internal import Tokens
 // log handed over, and nowhere else in the gateway.
 extension Exchange {
     /// The decision to allow is durable: do it.
+    @inline(__always)
     func perform(_ request: S3Request, permit: consuming Permit) {
         if let located, case .untagged = located.state, decision?.adopts == true {
             return adopt(located, request, permit: permit)
@@ -19,6 +20,7 @@ extension Exchange {
         release(request, permit: permit)
     }
 
+    @inline(__always)
     private func release(_ request: S3Request, permit: consuming Permit) {
         do throws(StoreError) {
             switch request.operation {
@@ -73,6 +75,7 @@ extension Exchange {
 
     // MARK: - Reading
 
+    @inline(__always)
     private func performGet(permit: consuming Permit) throws(StoreError) {
         guard let store, let located else { throw .absent }
         if case .absent = located.state { throw .absent }

@@ -11,6 +11,7 @@ internal import Tokens
 // parse → authenticate → decide on the store → locate → decide on the object → record → perform → complete.
 // Each phase ends in the next one, in an answer, or in a wait that the next one ends.
 extension Exchange {
+    @inline(__always)
     func begin() {
         let time = worker.log.now()
         guard let standing = authenticate(at: time) else { return }
@@ -20,6 +21,7 @@ extension Exchange {
     // MARK: - Authenticate
 
     /// The principal that the certificate names under the settings in force; nil when the request was answered here.
+    @inline(__always)
     private func authenticate(at time: Timestamp) -> Standing? {
         guard let standing = connection.authenticate(by: service, at: time) else {
             worker.totals.strangers += 1
@@ -53,6 +55,7 @@ extension Exchange {
         record(Decision(error?.code == .notImplemented ? .unsupported : .badRequest), at: time)
     }
 
+    @inline(__always)
     private func decideOnStore(_ request: S3Request, by standing: Standing, at time: Timestamp) {
         guard let bucket = request.bucket else {
             return record(Decision(.administrative), at: time)
@@ -61,7 +64,7 @@ extension Exchange {
             return record(Decision(.notEntitled), at: time)
         }
         self.store = store
-        connection.lastBucket = bucket
+        if connection.lastBucket?.text != bucket.text { connection.lastBucket = bucket }
         if let key = request.key { names = worker.names.names(of: key, in: store, of: service) }
         if standing.looksUp(request, in: store) { return worker.lookUp(self) }
         switch decide(request, in: store, by: standing, on: .notLocated, at: time) {
@@ -166,6 +169,7 @@ extension Exchange {
         }
     }
 
+    @inline(__always)
     private func release(_ decision: Decision) -> Release? {
         let identity = located?.identity ?? .none
         if decision.admission == nil, let request, let names {

@@ -69,6 +69,7 @@ final class Worker {
     private var lookups: [Exchange] = []
 
     /// Looks a request's object up, with those of all requests that this turn of the loop reads.
+    @inline(__always)
     func lookUp(_ exchange: Exchange) {
         // What is asked for between two turns has the next one.
         if lookups.isEmpty { loop.assumeIsolated().execute { self.lookUpAll() } }
@@ -97,6 +98,7 @@ final class Worker {
     private var spareAnswer: [UInt8] = []
 
     /// An empty array with room for a head at least. One answer is made at a time.
+    @inline(__always)
     func takeAnswer() -> [UInt8] {
         var answer = spareAnswer
         spareAnswer = []
@@ -105,6 +107,7 @@ final class Worker {
         return answer
     }
 
+    @inline(__always)
     func give(back answer: consuming [UInt8]) {
         if answer.capacity > 0, answer.capacity <= Limits.spareAnswerBytesMax { spareAnswer = answer }
     }

@@ -26,21 +26,15 @@ package enum ResponseEncoder {
 
     package static func writeField(_ name: StaticString, integer value: UInt64, into buffer: inout [UInt8]) {
         buffer.append(addingCapacity: name.utf8CodeUnitCount + integerFieldBytesMax) { buffer in
-            writeField(name, integer: value, into: &buffer)
+            buffer.append(literal: name)
+            buffer.append(literal: ": ")
+            buffer.append(decimal: value)
+            buffer.append(literal: "\r\n")
         }
     }
 
-    /// The same, into room that is there.
-    @inlinable
-    package static func writeField(_ name: StaticString, integer value: UInt64, into buffer: inout OutputSpan<UInt8>) {
-        buffer.append(literal: name)
-        buffer.append(literal: ": ")
-        buffer.append(decimal: value)
-        buffer.append(literal: "\r\n")
-    }
-
     /// What a field with a number takes beside its name.
-    package static let integerFieldBytesMax = 24
+    private static let integerFieldBytesMax = 24
 
     /// - Throws: `badFieldValue` when the value holds CR, LF, NUL or another control byte but tab.
     package static func writeField(

@@ -125,6 +125,7 @@ package final class S3Request: Sendable {
         authorization.prefix(3).map { $0 & 0xDF } == Array("AWS".utf8)
     }
 
+    @inline(__always)
     private static func operation(
         _ method: S3Method, _ resource: Resource, _ query: Query, _ fields: RequestFields?
     ) throws(S3Error) -> Operation {
@@ -160,6 +161,7 @@ package final class S3Request: Sendable {
 
 /// A target's parts: the path decoded once and never normalised, and the query.
 enum Target {
+    @inline(__always)
     static func parts(
         _ target: Span<UInt8>, likely: BucketName?
     ) throws(S3Error) -> (bucket: BucketName?, key: ObjectKey?, query: Query) {
@@ -176,6 +178,7 @@ enum Target {
         return (bucket, key, query)
     }
 
+    @inline(__always)
     private static func bucket(_ text: Span<UInt8>, _ likely: BucketName?) -> BucketName? {
         if let likely, text.isSame(as: likely.text.utf8.span) { return likely }
         guard text.firstIndex(of: UInt8(ascii: "%")) != nil else { return BucketName(bucket: text) }

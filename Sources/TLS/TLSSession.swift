@@ -101,6 +101,7 @@ internal import NIOCore
 
     /// Decrypts a record of what the socket brought, and hands its plaintext over.
     /// - Returns: `.done` when there may be more at once.
+    @inline(__always)
     func receive(_ take: (Span<UInt8>) -> Void) -> Outcome {
         clearErrors()
         let space = unsafe context.plaintext
@@ -165,6 +166,7 @@ internal import NIOCore
     }
 
     /// Encrypts all of `bytes`. To a socket, what one record holds is sent at once where nothing is before it: one copy less.
+    @inline(__always)
     func write(_ bytes: Span<UInt8>) -> Outcome {
         guard !bytes.isEmpty else { return .done }
         sendsAtOnce = descriptor >= 0 && outgoing.isEmpty && bytes.count <= TLSLimits.recordBytesMax

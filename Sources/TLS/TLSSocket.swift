@@ -88,6 +88,7 @@ package final class TLSSocket: SocketHandler {
         if events.hasAny(of: .readable | .failed) { receive() }
     }
 
+    @inline(__always)
     private func receive() {
         hasReceived = true
         session?.readsLeft = TLSLimits.readsMax

@@ -49,6 +49,7 @@ extension DirectoryRoot {
 
 extension DirectoryStore {
     /// Looks a key up as far as the kernel has it in memory; nil when it would have to wait.
+    @inline(__always)
     func locateCached(_ key: ObjectKey, in round: LookupRound) throws(StoreError) -> Located? {
         if let located = resting.object(key, in: round) { return located }
         let (path, now) = (EscapedPath.file(key), FileTime.now())

@@ -133,6 +133,7 @@ final class RestingObjects: Sendable {
     }
 
     /// The object of a key, where it and the way to it are as they were; nil where it has to be looked for.
+    @inline(__always)
     func object(_ key: ObjectKey, in round: LookupRound) -> Located? {
         let slot = slot(of: key)
         guard let kept = slots.withLock({ $0.objects[slot] }), kept.located.key == key else { return nil }
