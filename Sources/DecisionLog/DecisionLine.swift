@@ -16,11 +16,10 @@ package enum DecisionLine {
         // Spans: an array that a closure has is counted.
         let (gateway, caller, names) = (gateway.bytes.span, caller.bytes.span, names.bytes.span)
         let (found, end) = (found.bytes.span, end.bytes.span)
+        let (crossed, authorizations) = (crossed.span, authorizations.span)
         var bytesMax = OwnFields.bytesMax + crossed.count * OwnFields.crossedBytesMax
         bytesMax += gateway.count + caller.count + names.count + found.count + end.count
-        // Few have any, and to go over none costs more than to look.
-        let hasAuthorizations = !authorizations.isEmpty
-        if hasAuthorizations { for authorization in authorizations { bytesMax += authorization.bytes.count + 1 } }
+        for index in authorizations.indices { bytesMax += authorizations[index].bytes.count + 1 }
         line.append(addingCapacity: bytesMax) { line in
             OwnFields.appendBegin(timeText, to: &line)
             line.append(copying: gateway)
@@ -30,11 +29,9 @@ package enum DecisionLine {
             line.append(copying: names)
             line.append(copying: found)
             OwnFields.append(crossed: crossed, isMisplaced: isMisplaced, to: &line)
-            if hasAuthorizations {
-                for (index, authorization) in authorizations.enumerated() {
-                    if index > 0 { line.append(UInt8(ascii: ",")) }
-                    line.append(copying: authorization.bytes.span)
-                }
+            for index in authorizations.indices {
+                if index > 0 { line.append(UInt8(ascii: ",")) }
+                line.append(copying: authorizations[index].bytes.span)
             }
             line.append(copying: end)
         }

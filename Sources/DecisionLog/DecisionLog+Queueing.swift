@@ -13,6 +13,7 @@ extension DecisionLog {
         guard line.count <= DecisionEntry.bytesMax else { return .unavailable }
         return monitor.withLock {
             guard phase == .open, suspendedBecause == nil else { return .unavailable }
+            let pending = pending
             guard pending.bytes.count < Self.pendingBytesMax, integratingBytes < Self.integratingBytesMax else {
                 return .overloaded
             }
@@ -25,7 +26,7 @@ extension DecisionLog {
             } else {
                 lastTime = time
             }
-            let index = append(line)
+            let index = append(line, to: pending)
             pending.add(LogPort.Waiting(port: port, waiter: waiter, index: index, release: release))
             if !evidence.isEmpty { pending.add(evidence) }
             return .queued
@@ -76,8 +77,10 @@ extension DecisionLog {
     /// With the monitor held. Drops what nothing waits for any more.
     func dropCompletions() { completions = [] }
 
+    private func append(_ line: [UInt8]) { append(line, to: pending) }
+
     @discardableResult
-    private func append(_ line: [UInt8]) -> UInt64 {
+    private func append(_ line: [UInt8], to pending: Pending) -> UInt64 {
         let index = pending.end
         pending.add(line)
         pendingCount.store(pending.count, ordering: .relaxed)

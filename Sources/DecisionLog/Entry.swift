@@ -74,7 +74,7 @@ package struct DecisionEntry: Sendable {
             size: size, etag: etag, datacenter: datacenter, jurisdiction: jurisdiction,
             receivedSeconds: receivedSeconds, to: &line)
         line.append(addingCapacity: OwnFields.bytesMax + crossed.count * OwnFields.crossedBytesMax) {
-            OwnFields.append(crossed: crossed, isMisplaced: isMisplaced, to: &$0)
+            OwnFields.append(crossed: crossed.span, isMisplaced: isMisplaced, to: &$0)
         }
         for (index, authorization) in authorizations.enumerated() {
             if index > 0 { line.append(UInt8(ascii: ",")) }
@@ -193,7 +193,7 @@ package struct CompletionEntry: Sendable {
         line.append(literal: #","bytes":"#)
         line.append(decimal: item.bytes)
         line.append(literal: #","outcome":""#)
-        line.append(literal: item.outcome.literal)
+        line.append(oneOf: item.outcome.literal)
         line.append(UInt8(ascii: "\""))
         if let excluded = item.excluded {
             line.append(literal: #","excluded":"#)

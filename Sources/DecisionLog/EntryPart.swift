@@ -134,29 +134,23 @@ enum OwnFields {
     ) {
         line.append(
             literal: reason.allows ? #"","decision":"allow","reason":""# : #"","decision":"refuse","reason":""#)
-        line.append(literal: reason.literal)
+        line.append(oneOf: reason.literal)
         line.append(literal: #"","operation":""#)
-        line.append(literal: operation.literal)
+        line.append(oneOf: operation.literal)
         line.append(literal: #"","data":""#)
-        line.append(literal: data.literal)
+        line.append(oneOf: data.literal)
     }
 
     @inline(__always)
-    static func append(crossed: [Jurisdiction], isMisplaced: Bool, to line: inout OutputSpan<UInt8>) {
+    static func append(crossed: Span<Jurisdiction>, isMisplaced: Bool, to line: inout OutputSpan<UInt8>) {
         line.append(literal: #","crossed":["#)
-        if !crossed.isEmpty {
-            append(crossed, to: &line)
+        for index in crossed.indices {
+            line.append(literal: index > 0 ? #",""# : #"""#)
+            crossed[index].append(to: &line)
+            line.append(UInt8(ascii: "\""))
         }
         line.append(
             literal: isMisplaced
                 ? #"],"misplaced":true,"authorizations":["# : #"],"misplaced":false,"authorizations":["#)
-    }
-
-    private static func append(_ crossed: [Jurisdiction], to line: inout OutputSpan<UInt8>) {
-        for (index, owner) in crossed.enumerated() {
-            line.append(literal: index > 0 ? #",""# : #"""#)
-            owner.append(to: &line)
-            line.append(UInt8(ascii: "\""))
-        }
     }
 }

@@ -42,8 +42,8 @@ package final class LogPort: @unchecked Sendable {
     /// Something was queued that the writer has not been told of. The loop's.
     private var isFlushing = false
     private let settled = Mutex<[Settled]>([])
-    /// A line that is being written, used again. The loop's.
-    private var line: [UInt8] = []
+    /// A line that is being written, used again; nil while it is. The loop's.
+    private var line: [UInt8]?
     /// The loop's.
     private var times = Timestamp.Writer()
 
@@ -62,8 +62,8 @@ package final class LogPort: @unchecked Sendable {
     /// Memory for an entry's line, empty: `record` takes it back.
     package func takeLine() -> [UInt8] {
         // Taken out and put back: appended to where it lies, each access to it would be checked.
-        var line = self.line
-        self.line = []
+        guard var line else { return [] }
+        self.line = nil
         line.removeAll(keepingCapacity: true)
         return line
     }

@@ -58,6 +58,7 @@ final class Standing {
     let principal: Principal
     /// The principal's, looked at for each request.
     let requestsPerSecondMax: Int
+    let permissions: Permissions
     /// For the rule.
     let circumstances: Circumstances
     /// For the log.
@@ -75,6 +76,7 @@ final class Standing {
         let location = service.location(of: address)
         self.principal = principal
         requestsPerSecondMax = settings.requestsPerSecondMax
+        permissions = settings.permissions
         circumstances = Circumstances(
             principal: settings.name, certificate: certificate, gatewayName: service.name, gateway: service.place,
             office: settings.office, location: location, areas: service.areas)
@@ -85,6 +87,7 @@ final class Standing {
     }
 
     /// The store of a bucket that the principal addresses.
+    @inline(__always)
     func store(_ bucket: BucketName, in service: Service) -> ServedStore? {
         if let last, last.bucket.text == bucket.text, last.position < service.stores.count {
             let store = service.stores[last.position]

@@ -81,12 +81,14 @@ final class Connection {
 
     /// The answer's head is about to be made: may the connection live on after it? Not when a body was refused that the client has
     /// not sent yet, nor when the service stops.
+    @inline(__always)
     func beginAnswer(wantsKeepAlive: Bool, expectsContinue: Bool) -> Bool {
         let isEarly = machine.answerBegins()
         return wantsKeepAlive && !worker.isStopping && !hasInputClosed && !(isEarly && expectsContinue)
     }
 
     /// The last bytes of an answer.
+    @inline(__always)
     func finishAnswer(_ last: Span<UInt8>, of exchange: Exchange) {
         // Nobody would say that the socket has taken it.
         guard !machine.isClosed else { return exchange.complete(.brokenOff) }

@@ -97,6 +97,7 @@ struct Totals: Sendable {
     private var times = InlineArray<5, PhaseTimes>(repeating: PhaseTimes())
 
     /// - Parameter slot: of a `Histogram`; reckoned before, since nothing may be called while these are counted up.
+    @inline(__always)
     mutating func count(_ microseconds: Int64, slot: Int, in phase: Phase) {
         times[phase.rawValue].counts[slot] &+= 1
         times[phase.rawValue].sumMicroseconds &+= microseconds

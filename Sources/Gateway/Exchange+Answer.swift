@@ -13,6 +13,7 @@ extension Exchange {
 
     /// GetObject and HeadObject: conditions, range, facts, and, for a GET, the content.
     /// - Parameter content: nil for a HEAD.
+    @inline(__always)
     func answerObject(_ facts: ObjectFacts, content: OpenObject?) {
         guard let request else { return fail(.internalError) }
         var part: Range<Int64>?
@@ -271,7 +272,7 @@ private struct FirstFields {
         _ common: Span<UInt8>, _ status: Int, _ id: RequestID, _ index: UInt64?, _ keepsAlive: Bool,
         to head: inout OutputSpan<UInt8>
     ) {
-        head.append(literal: ResponseEncoder.statusLine(status))
+        head.append(oneOf: ResponseEncoder.statusLine(status))
         head.append(copying: common)
         id.append(to: &head)
         head.append(literal: "\r\n")

@@ -82,24 +82,30 @@ extension Exchange {
     }
 
     /// Asks the rule, by what is known of the object; only where tokens can change its answer are they looked at.
+    @inline(__always)
     private func decide(
         _ request: S3Request, in store: ServedStore, by standing: Standing, on object: ObjectState, at time: Timestamp
     ) -> Verdict {
-        let principal = standing.principal
-        var question = Question(
+        var question = question(request, in: store, by: standing, on: object, at: time)
+        guard !request.tokens.isEmpty else { return Rule.decide(question) }
+        if presented.isEmpty, Rule.looksAtAuthorizations(question) {
+            presented = request.tokens.map { worker.review($0, under: service) }
+        }
+        // As they stand at the question's time.
+        question.authorizations = presented.map { $0.authorization(at: time) }
+        return Rule.decide(question)
+    }
+
+    @inline(__always)
+    private func question(
+        _ request: S3Request, in store: ServedStore, by standing: Standing, on object: ObjectState, at time: Timestamp
+    ) -> Question {
+        Question(
             request.operation, access: request.access,
-            isEntitled: principal.settings.permissions.cover(request.operation), circumstances: standing.circumstances,
+            isEntitled: standing.permissions.cover(request.operation), circumstances: standing.circumstances,
             store: store.policy.policy, mailbox: names?.mailbox ?? request.scope(store.store.mailboxRule),
             object: object, hasEntityTagCondition: request.hasEntityTagCondition,
             areForeignWritesSuspended: areForeignWritesSuspended(request, at: time), time: time)
-        if !request.tokens.isEmpty {
-            if presented.isEmpty, Rule.looksAtAuthorizations(question) {
-                presented = request.tokens.map { worker.review($0, under: service) }
-            }
-            // As they stand at the question's time.
-            question.authorizations = presented.map { $0.authorization(at: time) }
-        }
-        return Rule.decide(question)
     }
 
     // MARK: - Locate
@@ -115,6 +121,7 @@ extension Exchange {
 
     // MARK: - Decide on the object
 
+    @inline(__always)
     func decideOnObject(_ located: Located) {
         guard let request, let store, let standing else { return fail(.internalError) }
         self.located = located
@@ -244,6 +251,7 @@ extension Exchange: DecisionWaiter {
         }
     }
 
+    @inline(__always)
     private func count() {
         guard let reason = decision?.reason else { return }
         worker.counters.count(reason, store: store?.position, crossing: decision?.crossed.isEmpty == false)

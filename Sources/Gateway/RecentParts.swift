@@ -59,6 +59,7 @@ final class EntryNames {
     /// - Parameter count: a power of two.
     init(count: Int) { recent = RecentParts(count: count) }
 
+    @inline(__always)
     func names(of key: ObjectKey, in store: ServedStore, of service: Service) -> ObjectNames {
         let name = Name(key: key, store: store.position, generation: service.generation)
         if let names = recent.part(for: name) { return names }
@@ -177,6 +178,7 @@ final class ObjectFields {
     init(count: Int) { recent = RecentParts(count: count) }
 
     /// An object's fields; `make` makes them.
+    @inline(__always)
     func fields(of facts: ObjectFacts, _ make: () -> [UInt8]) -> [UInt8] {
         let same = Same(facts: facts)
         if let bytes = recent.part(for: same) { return bytes }

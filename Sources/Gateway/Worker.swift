@@ -95,13 +95,13 @@ final class Worker {
     }
 
     /// Memory of the last answer, which its connection has encrypted.
-    private var spareAnswer: [UInt8] = []
+    private var spareAnswer: [UInt8]?
 
     /// An empty array with room for a head at least. One answer is made at a time.
     @inline(__always)
     func takeAnswer() -> [UInt8] {
-        var answer = spareAnswer
-        spareAnswer = []
+        var answer = spareAnswer ?? []
+        spareAnswer = nil
         answer.removeAll(keepingCapacity: true)
         answer.reserveCapacity(Limits.headRoomBytes)
         return answer

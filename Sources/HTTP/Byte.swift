@@ -62,11 +62,6 @@ enum EightBytes {
         let others = (low ^ 0x2D &* ones) &+ 0x7F &* ones
         return (word | ~letters & others) & highBits
     }
-
-    static func deletes(_ word: UInt64) -> UInt64 {
-        let difference = word ^ 0x7F &* ones
-        return (difference &- ones) & ~difference & highBits
-    }
 }
 
 extension Span where Element == UInt8 {

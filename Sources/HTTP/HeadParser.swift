@@ -114,14 +114,9 @@ struct FieldBlock {
         while true {
             while at >= isLongFrom, at + 32 <= span.count, span.isPrintable(inThirtyTwoFrom: at) { at += 32 }
             while at + 8 <= span.count {
-                let word = span.eightBytes(at: at)
-                let others = EightBytes.controls(word) | EightBytes.deletes(word)
-                guard others == 0 else {
-                    // The lower of two findings is one: what may mean nothing is above the first of its kind.
-                    at += others.trailingZeroBitCount >> 3
-                    break
-                }
-                at += 8
+                let others = EightBytes.unprintable(span.eightBytes(at: at))
+                at += others == 0 ? 8 : others.trailingZeroBitCount >> 3
+                guard others == 0 else { break }
             }
             guard at < span.count, Byte.isFieldValue(span[at]) else { return }
             at += 1

@@ -48,6 +48,40 @@ extension OutputSpan where Element == UInt8 {
     @inlinable
     package mutating func append(utf8 text: String) { append(copying: text.utf8.span) }
 
+    /// Appends one of several literals, of which only the run tells which: words, of which the last two may overlap, cost less than a call does
+    /// that moves so few bytes.
+    package mutating func append(oneOf literal: StaticString) {
+        literal.withUTF8Buffer { bytes in
+            let length = bytes.count
+            precondition(length <= freeCapacity, "more bytes than there is room for")
+            guard let from = unsafe UnsafeRawPointer(bytes.baseAddress), (4...32).contains(length) else {
+                return append(copying: unsafe bytes.span)
+            }
+            unsafe withUnsafeMutableBufferPointer { room, count in
+                guard let start = UnsafeMutableRawPointer(room.baseAddress) else { return }
+                let to = unsafe start + count
+                count += length
+                if length < 8 {
+                    unsafe Self.copy(UInt32.self, from, to, at: 0)
+                    return unsafe Self.copy(UInt32.self, from, to, at: length - 4)
+                }
+                var at = 0
+                while at < length - 8 {
+                    unsafe Self.copy(UInt64.self, from, to, at: at)
+                    at += 8
+                }
+                unsafe Self.copy(UInt64.self, from, to, at: length - 8)
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func copy<Word: BitwiseCopyable>(
+        _ word: Word.Type, _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, at offset: Int
+    ) {
+        unsafe to.storeBytes(of: from.loadUnaligned(fromByteOffset: offset, as: word), toByteOffset: offset, as: word)
+    }
+
     /// Appends the lowest `count` of eight bytes, the lowest first; there is room for all eight.
     @inlinable @inline(__always)
     package mutating func append(eightBytes word: UInt64, count added: Int = 8) {
@@ -99,12 +133,28 @@ extension Span where Element == UInt8 {
     /// Are these the same bytes?
     package func isSame(as other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
+        if (8...32).contains(count) {
+            // Names and keys: words, of which the last two may overlap, cost less than a call.
+            let last = count - 8
+            var difference = eightBytes(last) ^ other.eightBytes(last)
+            var at = 0
+            while at < last {
+                difference |= eightBytes(at) ^ other.eightBytes(at)
+                at += 8
+            }
+            return difference == 0
+        }
         return unsafe withUnsafeBytes { mine in
             unsafe other.withUnsafeBytes { theirs in
                 guard let left = mine.baseAddress, let right = theirs.baseAddress else { return true }
                 return unsafe memcmp(left, right, mine.count) == 0
             }
         }
+    }
+
+    /// The eight bytes from `offset`, all of which are inside, in the machine's order.
+    private func eightBytes(_ offset: Int) -> UInt64 {
+        unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
     }
 
     /// A number for a table where whoever comes next takes the slot: bytes that are made to meet there cost a look-up more, and nothing else.
@@ -115,7 +165,7 @@ extension Span where Element == UInt8 {
         while at < count {
             var word: UInt64 = 0
             if at + 8 <= count {
-                word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self)
+                word = eightBytes(at)
             } else {
                 for index in at..<count { word = word << 8 | UInt64(self[index]) }
             }
@@ -125,20 +175,21 @@ extension Span where Element == UInt8 {
         return hash
     }
 
-    /// Is every byte below 0x80?
-    package var isASCII: Bool {
+    /// Is every byte between 0x01 and 0x7F?
+    package var isASCIIWithoutNUL: Bool {
         var at = 0
-        var all: UInt64 = 0
+        // A byte's highest bit is set where it was, or where the byte is 0: what is borrowed goes on to bytes above one that is.
+        var found: UInt64 = 0
         while at + 8 <= count {
-            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self)
-            all |= word
+            let word = eightBytes(at)
+            found |= word | word &- 0x0101_0101_0101_0101
             at += 8
         }
         while at < count {
-            all |= UInt64(self[at])
+            found |= UInt64(self[at]) | UInt64(self[at] &- 1)
             at += 1
         }
-        return all & 0x8080_8080_8080_8080 == 0
+        return found & 0x8080_8080_8080_8080 == 0
     }
 }
 

@@ -8,40 +8,69 @@ package enum Verdict: Sendable {
 /// A decision: allow or refuse, with all that made it so.
 package struct Decision: Sendable {
     package var reason: Reason
-    /// The owners whose border the read crosses, in the order of their codes.
-    package var crossed: [Jurisdiction]
     /// The object lies in another datacenter than its tag names.
-    package var isMisplaced: Bool
-    /// One for each presented token, in order, where a border was crossed and tokens were looked at; else empty.
-    package var judged: [JudgedAuthorization]
-    /// Of a refusal at the border: the first owner crossed whose authorization is missing. Another one may have granted its share.
-    package var lacks: Jurisdiction?
+    package var isMisplaced = false
     /// What may be told of the object: only `traffic` under a grant for traffic alone, when ETag, checksums and user
     /// metadata are withheld (DESIGN 3.5).
-    package var withholdsEntityTag: Bool
-    /// Which entries a listing may show. nil unless a listing is allowed.
-    package var admission: Admission?
+    package var withholdsEntityTag = false
     /// An untagged object is to be sealed before it is read.
-    package var adopts: Bool
+    package var adopts = false
     /// A copy takes the destination's tag (a grant with `relocate`).
-    package var relocates: Bool
+    package var relocates = false
     /// The earliest `exp` among the tokens that this decision rests on, in unix seconds.
     package var expiresSeconds: Int64?
+    /// nil where no border is crossed and nothing is listed.
+    private var findings: Findings?
+
+    /// What was found out about the border, out of the way of the many decisions that cross none.
+    private final class Findings: Sendable {
+        let crossed: [Jurisdiction]
+        let judged: [JudgedAuthorization]
+        let lacks: Jurisdiction?
+        let admission: Admission?
+
+        init(
+            crossed: [Jurisdiction], judged: [JudgedAuthorization], lacks: Jurisdiction?, admission: Admission?
+        ) {
+            self.crossed = crossed
+            self.judged = judged
+            self.lacks = lacks
+            self.admission = admission
+        }
+    }
 
     package var isAllowed: Bool { reason.allows }
+
+    /// The owners whose border the read crosses, in the order of their codes.
+    package var crossed: [Jurisdiction] { findings?.crossed ?? [] }
+    /// One for each presented token, in order, where a border was crossed and tokens were looked at; else empty.
+    package var judged: [JudgedAuthorization] { findings?.judged ?? [] }
+    /// Of a refusal at the border: the first owner crossed whose authorization is missing. Another one may have granted its share.
+    package var lacks: Jurisdiction? { findings?.lacks }
+    /// Which entries a listing may show. nil unless a listing is allowed.
+    package var admission: Admission? { findings?.admission }
 }
 
 /// By way of the memberwise initialiser, as a `Question` is made.
 extension Decision {
+    package init(_ reason: Reason) { self.init(reason: reason, findings: nil) }
+
     package init(
-        _ reason: Reason, crossed: [Jurisdiction] = [], isMisplaced: Bool = false, judged: [JudgedAuthorization] = [],
-        lacks: Jurisdiction? = nil, withholdsEntityTag: Bool = false, admission: Admission? = nil, adopts: Bool = false,
-        relocates: Bool = false, expiresSeconds: Int64? = nil
+        _ reason: Reason, crossed: [Jurisdiction], judged: [JudgedAuthorization] = [], lacks: Jurisdiction? = nil,
+        expiresSeconds: Int64? = nil
     ) {
         self.init(
-            reason: reason, crossed: crossed, isMisplaced: isMisplaced, judged: judged, lacks: lacks,
-            withholdsEntityTag: withholdsEntityTag, admission: admission, adopts: adopts, relocates: relocates,
-            expiresSeconds: expiresSeconds)
+            reason: reason, expiresSeconds: expiresSeconds,
+            findings: Findings(crossed: crossed, judged: judged, lacks: lacks, admission: nil))
+    }
+
+    /// The same for a listing, which shows what `admission` admits.
+    /// - Parameter judged: what is told of each token; nil for what was.
+    func admitting(_ admission: Admission, judged: [JudgedAuthorization]?) -> Decision {
+        var decision = self
+        decision.findings = Findings(
+            crossed: crossed, judged: judged ?? self.judged, lacks: lacks, admission: admission)
+        return decision
     }
 }
 

@@ -33,6 +33,7 @@ package enum Rule {
         return relation(of: question, to: facts.place.jurisdiction) == .foreign
     }
 
+    @inline(__always)
     private static func verdict(_ question: Question, _ trace: inout Trace) -> Verdict {
         guard question.isEntitled else {
             trace.note(
@@ -63,14 +64,15 @@ package enum Rule {
         let passage = passage(question, received: .anyTime, &trace)
         var decision = decision(for: passage)
         guard decision.isAllowed else { return .decided(decision) }
-        if case .open = passage { decision.judged = judged(forEntriesOf: question, &trace) }
+        var judged: [JudgedAuthorization]?
+        if case .open = passage { judged = Self.judged(forEntriesOf: question, &trace) }
         if case .granted(let authority) = passage, authority.withholdsFromListing {
             trace.note("3.5", "granted for traffic: ETag, checksums and user metadata are withheld")
             decision.withholdsEntityTag = true
         }
-        decision.admission = Admission(
+        let admission = Admission(
             question: question, storePassage: passage, withholdsEntityTag: decision.withholdsEntityTag)
-        return .decided(decision)
+        return .decided(decision.admitting(admission, judged: judged))
     }
 
     /// A listing at home may show entries whose tags name other owners, by tokens that are looked at for that alone: what is told
@@ -85,6 +87,7 @@ package enum Rule {
     }
 
     /// A read of one object.
+    @inline(__always)
     private static func read(_ question: Question, _ trace: inout Trace) -> Verdict {
         let byStore = passage(question, received: .anyTime, &trace)
         if case .refused = byStore { return .decided(decision(for: byStore)) }

@@ -13,8 +13,9 @@ package struct ObjectKey: Hashable, Comparable, Sendable {
     /// Nil when the bytes are no key.
     package init?(utf8 bytes: [UInt8]) {
         guard (1...Self.bytesMax).contains(bytes.count) else { return nil }
-        guard bytes.span.firstIndex(of: 0) == nil,
-            bytes.span.isASCII || String(validating: bytes, as: UTF8.self) != nil
+        guard
+            bytes.span.isASCIIWithoutNUL
+                || bytes.span.firstIndex(of: 0) == nil && String(validating: bytes, as: UTF8.self) != nil
         else { return nil }
         utf8 = bytes
         slotHash = bytes.span.slotHash

@@ -47,6 +47,7 @@ package final class Located: Sendable {
     }
 
     /// What a permit that was redeemed opens.
+    @inline(__always)
     func open(withholdingEntityTag: Bool, _ jobs: FileJobs) throws(StoreError) -> OpenObject {
         if !withholdingEntityTag, let whole { return whole }
         let file = try soundFile()

@@ -124,6 +124,7 @@ extension DirectoryStore {
     }
 
     /// The one way from a permit to what it lets a store do.
+    @inline(__always)
     func redeem(
         _ permit: consuming Permit, _ operation: Operation, target: [UInt8], identity: LocatedIdentity
     ) throws(StoreError) -> Release {
