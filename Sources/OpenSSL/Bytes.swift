@@ -182,7 +182,7 @@ extension Span where Element == UInt8 {
         var found: UInt64 = 0
         while at + 8 <= count {
             let word = eightBytes(at)
-            found |= word | word &- 0x0101_0101_0101_0101
+            found |= word | (word &- 0x0101_0101_0101_0101)
             at += 8
         }
         while at < count {

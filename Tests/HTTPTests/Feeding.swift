@@ -27,8 +27,55 @@ struct Outcome: Hashable, Sendable {
     var complete: [DecodedRequest] { requests.filter(\.isComplete) }
 }
 
-/// Feeds one decoder the pieces in turn, and asks for all that it has after each.
+/// Feeds one decoder the pieces in turn, and asks for all that it has after each. What a connection asks for, heads apart, comes out alike.
 func decode(_ pieces: [ArraySlice<UInt8>], limits: Limits = Limits()) -> Outcome {
+    let outcome = decodeEvents(pieces, limits: limits)
+    precondition(decodeHeads(pieces, limits: limits) == outcome, "heads that are asked for come out otherwise")
+    return outcome
+}
+
+/// The same as a connection does it: a head is taken where the bytes lie, its fields while it is parsed.
+private func decodeHeads(_ pieces: [ArraySlice<UInt8>], limits: Limits) -> Outcome {
+    let decoder = RequestDecoder(limits: limits)
+    var outcome = Outcome()
+    var isHeadDue = true
+    func take(_ head: RequestHead) {
+        outcome.take(.head(head))
+        if case .none = head.body { outcome.take(.end(trailers: nil)) } else { isHeadDue = false }
+    }
+    for piece in pieces {
+        if isHeadDue {
+            var fields: [[String]] = []
+            if let head = decoder.nextHead(
+                appending: piece.span, { name, value in fields.append([text(name), text(value)]) })
+            {
+                take(head)
+                precondition(outcome.requests.last?.fields == fields, "other fields than the head has")
+            }
+        } else {
+            decoder.append(piece.span)
+        }
+        do throws(FramingError) {
+            while true {
+                if isHeadDue {
+                    guard let head = try decoder.nextHead() else { break }
+                    take(head)
+                } else {
+                    guard let event = try decoder.next() else { break }
+                    outcome.take(event)
+                    if case .end = event { isHeadDue = true }
+                }
+            }
+        } catch {
+            outcome.error = error
+            return outcome
+        }
+    }
+    outcome.waitingByteCount = decoder.bufferedByteCount
+    return outcome
+}
+
+private func decodeEvents(_ pieces: [ArraySlice<UInt8>], limits: Limits) -> Outcome {
     let decoder = RequestDecoder(limits: limits)
     var outcome = Outcome()
     for piece in pieces {

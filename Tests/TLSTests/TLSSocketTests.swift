@@ -18,7 +18,8 @@ import Testing
     }
 
     /// Does what a line asks: `send N`, `cut N` (sends N bytes and aborts), `last N` (writes N bytes at once and closes), `twice N`
-    /// (writes N bytes at once, and, when they are sent, does `last N`), `small N` (writes and flushes N lines), `pause`, `close`; counts the rest.
+    /// (writes N bytes at once, and, when they are sent, does `last N`), `small N` (writes and flushes N lines), `pause`, `close`,
+    /// `soil` (leaves an error of its own in OpenSSL's queue for the thread); counts the rest.
     final class Obedient: SocketServer.Owner {
         private static let piece = ByteBuffer(repeating: 0x61, count: 48 << 10)
         var events: NIOLockedValueBox<Events>!
@@ -48,6 +49,7 @@ import Testing
                 }
             case "pause": socket.pauseReading(true)
             case "close": socket.close()
+            case "soil": _ = Certificate.parse(der: [0x30, 0x01])
             default: break
             }
         }
@@ -166,6 +168,30 @@ import Testing
                 while len(got) < 10: got += until(lambda: s.read(100))
             """)
         #expect(result.status == 0, "\(result.errors)")
+    }
+
+    /// What somebody else left in the thread's queue of errors is nothing that happened to this connection.
+    @Test func anOlderErrorOfTheThreadEndsNoConnection() throws {
+        let served = try Served()
+        let result = try served.python(
+            """
+            s, sent, until = by_hand()
+            s.write(b"soil")
+            raw.sendall(sent.read())
+            time.sleep(0.2)
+            s.write(b"send 100")
+            record = sent.read()
+            raw.sendall(record[:7])
+            time.sleep(0.2)
+            raw.sendall(record[7:])
+            assert len(until(lambda: s.read(100))) == 100
+            s.write(b"soil")
+            raw.sendall(sent.read())
+            time.sleep(0.2)
+            until(s.unwrap)
+            """)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(served.wait { $0.closed == 1 }.refusals.isEmpty)
     }
 
     /// What a session that rests gives back it has again when it is needed.
