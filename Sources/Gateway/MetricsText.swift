@@ -79,21 +79,26 @@ extension MetricsText {
                 ], count)
         }
         counter("bailiwick_tls_handshakes_total", "TLS handshakes that succeeded.", counters.totals.handshakes)
-        counter("bailiwick_tls_resumptions_total", "TLS handshakes that resumed a session.", counters.totals.resumptions)
+        counter(
+            "bailiwick_tls_resumptions_total", "TLS handshakes that resumed a session.", counters.totals.resumptions)
         describe("bailiwick_tls_handshake_failures_total", "counter", "TLS handshakes that failed, by cause.")
         for (cause, count) in counters.handshakeFailures.sorted(by: { $0.key < $1.key }) {
             sample("bailiwick_tls_handshake_failures_total", [("cause", cause)], count)
         }
-        counter("bailiwick_token_cache_hits_total", "Tokens found verified in the cache.", counters.totals.tokenCacheHits)
-        counter("bailiwick_token_cache_misses_total", "Tokens that had to be verified.", counters.totals.tokenCacheMisses)
+        counter(
+            "bailiwick_token_cache_hits_total", "Tokens found verified in the cache.", counters.totals.tokenCacheHits)
+        counter(
+            "bailiwick_token_cache_misses_total", "Tokens that had to be verified.", counters.totals.tokenCacheMisses)
         gauge("bailiwick_connections", "Open connections.", counters.totals.openConnections)
         counter("bailiwick_connections_total", "Connections accepted.", counters.totals.acceptedConnections)
-        counter("bailiwick_strangers_total", "Requests whose certificate names no principal.", counters.totals.strangers)
+        counter(
+            "bailiwick_strangers_total", "Requests whose certificate names no principal.", counters.totals.strangers)
         describe(
             "bailiwick_unrecorded_total", "counter",
             "Requests of known callers answered 503 without a decision on record, by reason.")
         for (reason, count) in [
-            (Reason.overloaded, counters.totals.unrecordedOverloaded), (.logUnavailable, counters.totals.unrecordedUnavailable),
+            (Reason.overloaded, counters.totals.unrecordedOverloaded),
+            (.logUnavailable, counters.totals.unrecordedUnavailable),
         ] { sample("bailiwick_unrecorded_total", [("reason", reason.rawValue)], count) }
         describe(
             "bailiwick_storage_failures_total", "counter",
@@ -106,7 +111,8 @@ extension MetricsText {
             }
         }
         counter(
-            "bailiwick_seal_failures_total", "Objects refused because their tag does not verify.", counters.totals.sealFailures
+            "bailiwick_seal_failures_total", "Objects refused because their tag does not verify.",
+            counters.totals.sealFailures
         )
         counter(
             "bailiwick_misplaced_total", "Decisions on objects that lie in another datacenter than their tag names.",

@@ -112,7 +112,8 @@ final class Bureau: Sendable {
         let store = settings.stores.first { $0.bucket.text == request.bucket }!
         return Question(
             operation: request.operation, access: request.access,
-            isEntitled: caller.stores.contains(store.bucket) && caller.permissions.cover(request.operation), principal: caller.name,
+            isEntitled: caller.stores.contains(store.bucket) && caller.permissions.cover(request.operation),
+            principal: caller.name,
             certificate: [UInt8](repeating: 7, count: 32), gatewayName: settings.gateway.name, gateway: settings.place,
             office: caller.office, location: location(request.address), store: store.policy, mailbox: scope(request),
             areas: settings.areas, hasEntityTagCondition: request.hasEntityTagCondition,

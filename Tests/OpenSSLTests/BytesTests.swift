@@ -35,10 +35,11 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        "", "a", "abc", "abcd", "abcdefg", "abcdefgh", "abcdefghi", "abcdefghijklmno", "abcdefghijklmnop",
-        "abcdefghijklmnopq", "abcdefghijklmnopqrstuvwxyz123456", "abcdefghijklmnopqrstuvwxyz1234567",
-    ] as [StaticString])
+    @Test(
+        arguments: [
+            "", "a", "abc", "abcd", "abcdefg", "abcdefgh", "abcdefghi", "abcdefghijklmno", "abcdefghijklmnop",
+            "abcdefghijklmnopq", "abcdefghijklmnopqrstuvwxyz123456", "abcdefghijklmnopqrstuvwxyz1234567",
+        ] as [StaticString])
     func oneOfSeveralLiteralsIsAppendedWhole(literal: StaticString) {
         let count = literal.utf8CodeUnitCount
         var bytes: [UInt8] = [0x21]
