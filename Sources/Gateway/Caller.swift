@@ -117,7 +117,7 @@ extension S3Request {
     /// Nothing but caller, store and operation counts before the object is known.
     fileprivate var isPlainRead: Bool {
         switch operation {
-        case .getObject, .headObject: tokens.isEmpty && selection == nil
+        case .getObject, .headObject: !hasTokens && selection == nil
         default: false
         }
     }

@@ -87,7 +87,7 @@ extension Exchange {
         _ request: S3Request, in store: ServedStore, by standing: Standing, on object: ObjectState, at time: Timestamp
     ) -> Verdict {
         var question = question(request, in: store, by: standing, on: object, at: time)
-        guard !request.tokens.isEmpty else { return Rule.decide(question) }
+        guard request.hasTokens else { return Rule.decide(question) }
         if presented.isEmpty, Rule.looksAtAuthorizations(question) {
             presented = request.tokens.map { worker.review($0, under: service) }
         }
@@ -207,22 +207,16 @@ extension Exchange {
 }
 
 extension Exchange: ObjectWaiter {
-    func objectIsLocated(_ result: Result<Located, StoreError>) {
-        guard !isOver else { return }
-        switch result {
-        case .success(let located): decideOnObject(located)
-        case .failure(let error): fail(storage: error)
-        }
+    func objectIsLocated(_ located: Located) {
+        if !isOver { decideOnObject(located) }
     }
 
-    func objectIsOpen(_ result: Result<OpenObject, StoreError>) {
-        guard !isOver else { return }
-        switch result {
-        case .success(let object):
-            guard isStillAuthorized else { return }
-            answerObject(object.facts, content: object)
-        case .failure(let error): fail(storage: error)
-        }
+    func objectIsOpen(_ object: OpenObject) {
+        if !isOver, isStillAuthorized { answerObject(object.facts, content: object) }
+    }
+
+    func objectFailed(_ error: StoreError) {
+        if !isOver { fail(storage: error) }
     }
 }
 

@@ -18,7 +18,10 @@ package final class S3Request: Sendable {
     package let bucket: BucketName?
     package let key: ObjectKey?
     /// Presented authorizations, at most `tokensMax`.
-    package let tokens: [[UInt8]]
+    package var tokens: [[UInt8]] { presented ?? [] }
+    package var hasTokens: Bool { presented != nil }
+    /// nil for none: an empty array would be counted.
+    private let presented: [[UInt8]]?
     /// nil for all of the object, in whatever state it is.
     package let selection: Selection?
     private let detail: Detail
@@ -71,12 +74,7 @@ package final class S3Request: Sendable {
     ) throws(S3Error) {
         let query: Query
         (self.bucket, key, query) = try Target.parts(target, likely: bucket)
-        var tokens = fields?.tokens ?? []
-        if !query.isEmpty { tokens.append(contentsOf: query.values("X-Amz-Security-Token")) }
-        guard tokens.count <= Self.tokensMax else {
-            throw S3Error(.invalidRequest, "At most \(Self.tokensMax) authorizations may be presented.")
-        }
-        self.tokens = tokens
+        presented = fields == nil && query.isEmpty ? nil : try Self.tokens(fields, query)
         selection = try fields.flatMap(Self.selection)
         try Self.refuseSignature(fields, query)
         let resource: Resource = self.bucket == nil ? .service : key == nil ? .bucket : .object
@@ -89,6 +87,15 @@ package final class S3Request: Sendable {
         if operation == .deleteObject, hasEntityTagCondition {
             throw S3Error(.notImplemented, "Conditional deletes are not built.")
         }
+    }
+
+    /// nil for none.
+    private static func tokens(_ fields: RequestFields?, _ query: Query) throws(S3Error) -> [[UInt8]]? {
+        let tokens = (fields?.tokens ?? []) + query.values("X-Amz-Security-Token")
+        guard tokens.count <= tokensMax else {
+            throw S3Error(.invalidRequest, "At most \(tokensMax) authorizations may be presented.")
+        }
+        return tokens.isEmpty ? nil : tokens
     }
 
     private static func selection(_ fields: RequestFields) throws(S3Error) -> Selection? {

@@ -71,8 +71,10 @@ package protocol Store: Sendable {
 /// Who has an object looked up and opened: told as the callbacks above are. An object, because a read makes both calls, and a closure for each
 /// would be one more to be made.
 package protocol ObjectWaiter: AnyObject {
-    func objectIsLocated(_ result: Result<Located, StoreError>)
-    func objectIsOpen(_ result: Result<OpenObject, StoreError>)
+    func objectIsLocated(_ located: Located)
+    func objectIsOpen(_ object: OpenObject)
+    /// In the place of either.
+    func objectFailed(_ error: StoreError)
 }
 
 /// Which keys a listing asks for.
@@ -238,4 +240,20 @@ package struct ScanSummary: Hashable, Sendable {
     package var isComplete = true
 
     package init() {}
+}
+
+extension ObjectWaiter {
+    func objectIsLocated(_ result: Result<Located, StoreError>) {
+        switch result {
+        case .success(let located): objectIsLocated(located)
+        case .failure(let error): objectFailed(error)
+        }
+    }
+
+    func objectIsOpen(_ result: Result<OpenObject, StoreError>) {
+        switch result {
+        case .success(let object): objectIsOpen(object)
+        case .failure(let error): objectFailed(error)
+        }
+    }
 }

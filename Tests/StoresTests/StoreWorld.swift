@@ -190,8 +190,14 @@ final class TestStore: Sendable {
             self.open = open
         }
 
-        func objectIsLocated(_ result: Result<Located, StoreError>) { located(result) }
-        func objectIsOpen(_ result: Result<OpenObject, StoreError>) { open(result) }
+        func objectIsLocated(_ located: Located) { self.located(.success(located)) }
+        func objectIsOpen(_ object: OpenObject) { open(.success(object)) }
+
+        /// Each waits for one of the two.
+        func objectFailed(_ error: StoreError) {
+            located(.failure(error))
+            open(.failure(error))
+        }
     }
 
     func locate(_ key: ObjectKey, in round: LookupRound = LookupRound()) throws -> Located {

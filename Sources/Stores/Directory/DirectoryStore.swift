@@ -83,9 +83,9 @@ extension DirectoryStore {
         do throws(StoreError) {
             if let located = try locateCached(key, in: round) {
                 resting.sweepLater(on: loop)
-                return waiter.objectIsLocated(.success(located))
+                return waiter.objectIsLocated(located)
             }
-        } catch { return waiter.objectIsLocated(.failure(error)) }
+        } catch { return waiter.objectFailed(error) }
         root.jobs.run(on: loop) { [self] () throws(StoreError) in
             // Many may have been let in before the first of them was opened.
             do throws(SystemError) { try StoreDescriptors.requireRoom() } catch { throw StoreError(error) }
@@ -110,9 +110,9 @@ extension DirectoryStore {
         do throws(StoreError) {
             let release = try redeem(permit, operation, target: located.key.utf8, identity: located.identity)
             object = try located.open(withholdingEntityTag: release.withholdsEntityTag, root.jobs)
-        } catch { return waiter.objectIsOpen(.failure(error)) }
+        } catch { return waiter.objectFailed(error) }
         guard verifiesContent, let file = located.file, let digest = file.sealed?.tag.contentDigest else {
-            return waiter.objectIsOpen(.success(object))
+            return waiter.objectIsOpen(object)
         }
         root.jobs.runLong(on: loop) { () throws(StoreError) -> OpenObject in
             let actual = try ContentDigests.of(file.descriptor, size: file.status.size)
