@@ -9,7 +9,7 @@ internal import Tokens
 
 // The life of a request, in the order in which it happens:
 // parse → authenticate → decide on the store → locate → decide on the object → record → perform → complete.
-// Each phase ends in the next one, in an answer, or in a wait that the next one ends.
+// Each phase ends in the next one, in an answer, or in a wait that the next one ends. It is parsed as it is made (`Exchange.init`).
 extension Exchange {
     @inline(__always)
     func begin() {

@@ -63,11 +63,29 @@ enum Made {
     }
 
     /// The same as a gateway hands it over, which makes the parts that requests have in common once.
-    static func draft(_ kind: Kind, _ number: Int) -> DecisionDraft {
+    struct Draft {
+        let entry: DecisionEntry
+        let request: RequestID
+        let gateway: EntryPart
+        let caller: EntryPart
+        let names: EntryPart
+        let found: EntryPart
+        let authorizations: [EntryPart]
+        let end: EntryPart
+
+        func append(to line: inout [UInt8], timeText: InlineArray<27, UInt8>) {
+            DecisionLine.append(
+                at: timeText, gateway: gateway, request: request, reason: entry.reason, operation: entry.operation,
+                data: EntryData(entry.access, hasEntityTagCondition: false), caller: caller, names: names,
+                found: found, crossed: entry.crossed, isMisplaced: entry.isMisplaced, authorizations: authorizations,
+                end: end, to: &line)
+        }
+    }
+
+    static func draft(_ kind: Kind, _ number: Int) -> Draft {
         let entry = entry(kind, number, at: Timestamp(seconds: 0))
-        return DecisionDraft(
-            time: entry.time, gateway: .gateway(gateway), request: .next(), reason: entry.reason,
-            operation: entry.operation, data: EntryData(entry.access, hasEntityTagCondition: false),
+        return Draft(
+            entry: entry, request: .next(), gateway: .gateway(gateway),
             caller: .caller(
                 principal: entry.principal, office: entry.office, location: entry.location, address: entry.address,
                 certificate: entry.certificate),
@@ -75,8 +93,7 @@ enum Made {
             found: .found(
                 size: entry.size, etag: entry.etag, datacenter: entry.datacenter, jurisdiction: entry.jurisdiction,
                 receivedSeconds: entry.receivedSeconds),
-            crossed: entry.crossed, isMisplaced: entry.isMisplaced,
-            authorizations: entry.authorizations.map { .authorization($0) }, policy: policy)
+            authorizations: entry.authorizations.map { .authorization($0) }, end: .end(policy: policy))
     }
 
     /// Refusals, which nothing has to complete, each after its length.
@@ -96,7 +113,7 @@ enum Made {
 final class Requests: DecisionWaiter {
     private let log: DecisionLog
     /// Made before: what a gateway spends on making one is not the log's. Its line is written anew each time.
-    private let made: [DecisionDraft]
+    private let made: [Made.Draft]
     private let woken = Flag()
     private var port: LogPort?
     private var next = 0
@@ -130,14 +147,17 @@ final class Requests: DecisionWaiter {
 
     private func begin(_ begun: inout Int) {
         let now = DispatchTime.now().uptimeNanoseconds
-        var draft = made[next % made.count]
-        draft.time = log.now()
+        let draft = made[next % made.count]
+        let time = log.now()
         next += 1
         begun += 1
         queue.append(now)
-        guard port?.record(draft, release: Made.release, evidence: [], waiter: self) == .queued else {
-            fatalError("the log does not take a decision")
-        }
+        guard let port else { fatalError("the log has no port") }
+        var line = port.takeLine()
+        draft.append(to: &line, timeText: port.timeText(time))
+        let result = port.record(
+            line, at: time, isJudged: !draft.authorizations.isEmpty, release: Made.release, evidence: [], waiter: self)
+        guard result == .queued else { fatalError("the log does not take a decision") }
     }
 
     /// When each waiting decision began: they become durable in order.
