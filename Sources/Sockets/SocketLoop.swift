@@ -64,6 +64,8 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
     /// Events that one call fetches.
     private static let eventsMax = 256
     private static let bellToken = UInt64.max
+    /// Events of a turn that looks for more once it has handled them.
+    private static let busyTurnCount = 16
 
     private let poller: Int32
     private let bell: Int32
@@ -160,12 +162,11 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
         let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: Self.eventsMax)
         defer { unsafe events.deallocate() }
         while !isStopping {
-            let count = unsafe epoll_wait(poller, events.baseAddress, Int32(Self.eventsMax), waitMilliseconds())
+            let count = unsafe wait(events, milliseconds: waitMilliseconds())
             turnBegan = .now()
-            for index in 0..<max(0, Int(count)) {
-                let (token, ready) = unsafe (events[index].data.u64, events[index].events)
-                if token != Self.bellToken { tell(token, SocketEvents(rawValue: ready)) }
-            }
+            unsafe tell(events, count)
+            // What came while these were read, which takes long where they are many, waits for no turn of its own.
+            if count >= Self.busyTurnCount { unsafe tell(events, wait(events, milliseconds: 0)) }
             afterReading()
             runTasks()
             runTimers()
@@ -176,6 +177,18 @@ package final class SocketLoop: EventLoop, @unchecked Sendable {
 
     /// Ends `run`, once what was handed over before has run.
     package func stop() { execute { self.isStopping = true } }
+
+    /// - Returns: how many events came.
+    @unsafe private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>, milliseconds: Int32) -> Int {
+        max(0, Int(unsafe epoll_wait(poller, events.baseAddress, Int32(events.count), milliseconds)))
+    }
+
+    @unsafe private func tell(_ events: UnsafeMutableBufferPointer<epoll_event>, _ count: Int) {
+        for index in 0..<count {
+            let (token, ready) = unsafe (events[index].data.u64, events[index].events)
+            if token != Self.bellToken { tell(token, SocketEvents(rawValue: ready)) }
+        }
+    }
 
     private func tell(_ token: UInt64, _ events: SocketEvents) {
         let slot = Int(token & 0xFFFF_FFFF)
