@@ -42,14 +42,16 @@ extension DecisionLog {
     }
 
     /// The same where several loops queue: the writer sleeps, since there is a processor for each of them to go on with, until as many wait
-    /// as the last group had.
+    /// as the largest of the last groups had. Of what the last one alone had there would be no way up: one loop's turn is as many, and goes
+    /// without the others'.
     private func gather(_ lastCount: Int) {
+        gatheredCount = max(lastCount, gatheredCount - gatheredCount / 8 - 1)
         guard lastCount >= Self.busyGroupCountOfSeveral else { return }
         let until = clock.monotonicMicroseconds() + Self.gatheringMicroseconds
         monitor.withLock {
-            gatheringCount = lastCount
+            gatheringCount = gatheredCount
             defer { gatheringCount = 0 }
-            while phase == .open, !hasWork.load(ordering: .relaxed) || pending.count < lastCount {
+            while phase == .open, !hasWork.load(ordering: .relaxed) || pending.count < gatheredCount {
                 let rest = until - clock.monotonicMicroseconds()
                 guard rest > 0 else { return }
                 writersPlace.wait(monitor, microseconds: rest)

@@ -21,7 +21,7 @@ package final class DecisionLog: @unchecked Sendable {
     static let lookingMicroseconds: Int64 = 100
     /// The same where several loops queue, of which each turn brings fewer: the others' are worth waiting for.
     static let busyGroupCountOfSeveral = 6
-    static let gatheringMicroseconds: Int64 = 400
+    static let gatheringMicroseconds: Int64 = 1_000
     /// A clock that goes back further than this is an event.
     static let clockStepMicroseconds: Int64 = 5_000_000
 
@@ -97,6 +97,8 @@ package final class DecisionLog: @unchecked Sendable {
     var keptEvidence: Set<SHA256Digest> = []
     /// Entries of the last group. The writer's to change.
     let lastGroupCount = Atomic(0)
+    /// Entries of the largest of the last groups: an eighth is taken off with each. The writer's alone.
+    var gatheredCount = 0
 
     /// Guards everything below it.
     let monitor = Monitor()

@@ -103,6 +103,38 @@ import Testing
         #expect(other.answers["n"] == .allowed(14))
     }
 
+    /// A group that had to go with one loop's turn is no measure for the next: the writer waits for nearly as many as the one before it had.
+    @Test(.timeLimit(.minutes(2)))
+    func oneSmallGroupOfABusyTimeDoesNotMakeTheNextOnesSmall() throws {
+        let clock = SetClock()
+        let log = try LogTests.open(folder, clock: clock)
+        let (one, other) = (Loop(log, flushes: false), Loop(log, flushes: false))
+        func record(_ loop: Loop, _ numbers: Range<Int>) {
+            for number in numbers { #expect(loop.record("r\(number)", at: log.now()) == .queued) }
+            loop.port.flush()
+        }
+        // The log's start may be one more.
+        record(one, 0..<20)
+        one.drain(untilAnswered: 20)
+        record(one, 20..<28)
+        let deadline = ContinuousClock.now + .seconds(60)
+        while one.answers.count < 28, ContinuousClock.now < deadline {
+            clock.advance(microseconds: DecisionLog.gatheringMicroseconds)
+            usleep(1_000)
+            one.port.drain()
+        }
+        try #require(one.answers.count == 28)
+        let groups = log.status.groups
+        record(one, 28..<36)
+        usleep(100_000)
+        #expect(log.status.groups == groups)
+        record(other, 36..<46)
+        one.drain(untilAnswered: 36)
+        other.drain(untilAnswered: 10)
+        #expect(log.status.groups == groups + 1)
+        log.close()
+    }
+
     @Test func theWriterOutlivesAWakeForWhatIsWrittenAlready() throws {
         let log = try LogTests.open(folder, clock: clock)
         let loop = Loop(log)

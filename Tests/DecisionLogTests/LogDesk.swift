@@ -23,6 +23,14 @@ struct StandingClock: LogClock {
     func monotonicMicroseconds() -> Int64 { 1_000_000_000 }
 }
 
+/// A clock whose monotonic time goes on when a test says so.
+final class SetClock: LogClock {
+    private let microseconds = Atomic<Int64>(1_000_000_000)
+    func wall() -> Timestamp { Timestamp(seconds: 1_800_000_000) }
+    func monotonicMicroseconds() -> Int64 { microseconds.load(ordering: .relaxed) }
+    func advance(microseconds: Int64) { self.microseconds.add(microseconds, ordering: .relaxed) }
+}
+
 /// What became of a decision, as a value that a test can hold.
 enum Answer: Hashable, Sendable {
     case allowed(UInt64)

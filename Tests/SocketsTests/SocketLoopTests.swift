@@ -136,6 +136,38 @@ final class RunningLoop {
         #expect(told.withLockedValue { $0.prefix(5) } == ["handler", "handler", "after", "task", "task"])
     }
 
+    /// What becomes ready while a busy turn reads is read in that turn; a turn of few events does not look again.
+    @Test(arguments: [(8, false), (16, true)]) func aBusyTurnReadsWhatCameMeanwhile(_ count: Int, _ isBusy: Bool)
+        throws
+    {
+        let running = try RunningLoop()
+        let loop = running.loop
+        let pairs = try (0...count).map { _ in try Self.pair() }
+        defer { for (one, other) in pairs { close(one); close(other) } }
+        let late = pairs[count]
+        let told = NIOLockedValueBox<[String]>([])
+        let done = loop.makePromise(of: Void.self)
+        try loop.submit {
+            for (number, (end, other)) in pairs.enumerated() {
+                let handler = Handler { _ in
+                    var byte: UInt8 = 0
+                    _ = read(end, &byte, 1)
+                    told.withLockedValue { $0.append(number == count ? "late" : "handler") }
+                    if number == 0 { _ = write(late.1, "x", 1) }
+                    if number == count { loop.execute { done.succeed(()) } }
+                }
+                _ = try loop.add(end, handler, interest: .readable)
+                if number < count { _ = write(other, "x", 1) }
+            }
+            loop.afterReading = { told.withLockedValue { if $0.contains("handler") { $0.append("after") } } }
+        }.wait()
+        try done.futureResult.wait()
+        let all = Array(repeating: "handler", count: count)
+        #expect(
+            told.withLockedValue { Array($0.prefix(count + 2)) } == all
+                + (isBusy ? ["late", "after"] : ["after", "late"]))
+    }
+
     /// Two sockets are ready in one turn; the handler of the first takes the second away and gives its place in the table to a third,
     /// which is not ready and must not be told of the second's event.
     @Test func anEventOfASocketThatIsGoneIsNobodys() throws {
