@@ -148,7 +148,8 @@ def remove_at_exit(folder):
 
 def wait_for_deletions(say):
     """Waits until what the last build deleted slows no writer of files any more: see `remove_at_exit`."""
-    seconds = (RELEASE / "bailiwickd").stat().st_mtime + 300 - time.time()
+    built = max((path.stat().st_mtime for path in (ROOT / ".build").glob("*/*/bailiwick*") if path.is_file()), default=0)
+    seconds = built + 300 - time.time()
     if seconds > 0:
         say(f"waiting {seconds:.0f} s: ext4 without a journal makes files slowly for five minutes after a build has deleted some")
         time.sleep(seconds)
