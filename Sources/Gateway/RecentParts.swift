@@ -12,8 +12,8 @@ protocol RecentKey: Equatable {
     var slotHash: UInt64 { get }
 }
 
-/// Parts of entries and answers that were made lately, by what they say: each key has one slot, which the next one takes from it. Belongs to
-/// one event loop.
+/// Parts of entries and answers that were made lately, by what they say: each key has one slot, which the next one takes from it when it comes
+/// the second time. Belongs to one event loop.
 struct RecentParts<Key: RecentKey, Part> {
     /// A class: whoever looks at a key takes one reference, not all that are in it.
     private final class Kept {
@@ -24,11 +24,13 @@ struct RecentParts<Key: RecentKey, Part> {
     }
 
     private var slots: [Kept?]
+    private var doorkeeper: Doorkeeper
 
     /// - Parameter count: a power of two, or 0 for one that nothing is asked of while its slots are elsewhere.
     init(count: Int) {
         precondition(count & (count - 1) == 0, "the slots are a power of two")
         slots = Array(repeating: nil, count: count)
+        doorkeeper = Doorkeeper(count: 2 * count)
     }
 
     @inline(__always)
@@ -36,7 +38,11 @@ struct RecentParts<Key: RecentKey, Part> {
         if let kept = slots[slot(of: key)], kept.key == key { kept.part } else { nil }
     }
 
-    mutating func keep(_ part: Part, for key: Key) { slots[slot(of: key)] = Kept(key, part) }
+    mutating func keep(_ part: Part, for key: Key) {
+        let slot = slot(of: key)
+        guard slots[slot] == nil || doorkeeper.isKnown(key.slotHash) else { return }
+        slots[slot] = Kept(key, part)
+    }
 
     @inline(__always)
     private func slot(of key: Key) -> Int { Int(truncatingIfNeeded: key.slotHash) & (slots.count - 1) }
@@ -118,7 +124,7 @@ final class EntryAuthorizations {
         let store: Int?
         let generation: UInt64
 
-        var slotHash: UInt64 { sha256.bytes.span.slotHash }
+        var slotHash: UInt64 { sha256.slotHash }
     }
 
     private var recent: RecentParts<Token, EntryPart>

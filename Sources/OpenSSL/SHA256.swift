@@ -114,6 +114,9 @@ package struct SHA256Digest: Hashable, Sendable {
     /// 64 lower-case hexadecimal digits.
     package var hex: String { withSpan { Hex.encode($0) } }
 
+    /// A number for a table where whoever comes next takes the slot.
+    package var slotHash: UInt64 { words.0 }
+
     package static func == (left: SHA256Digest, right: SHA256Digest) -> Bool { left.words == right.words }
 
     package func hash(into hasher: inout Swift.Hasher) { hasher.combine(words.0) }

@@ -36,13 +36,17 @@ package final class ReviewedToken: Sendable {
 ///
 /// Belongs to one settings snapshot and dies with it, and to one event loop, so that it needs no lock. An outcome depends on the
 /// bytes and the snapshot alone, so refusals may be kept as well; they have room of their own, lest a flood of bad tokens push
-/// out the good ones.
+/// out the good ones. A token that verified is on trial first, in one of few slots: it is kept when it is shown again there, or again
+/// after that. One that is shown once is let go while the processor still has it in its caches.
 package final class VerifiedTokenCache {
     package private(set) var hits: UInt64 = 0
     package private(set) var misses: UInt64 = 0
     private var verified: Places
     private var refused: Places
-    /// The last ones, by their bytes, which a hash says less quickly.
+    /// Verified once, by the digest: each has one slot, which the next one takes from it.
+    private var onTrial: [ReviewedToken?]
+    private var doorkeeper: Doorkeeper
+    /// The last ones that were shown again, by their bytes, which a hash says less quickly.
     private var recent: [Recent?]
 
     private struct Recent {
@@ -52,13 +56,18 @@ package final class VerifiedTokenCache {
 
     private static let recentCount = 256
 
-    /// Refusals kept for each verified token kept.
+    /// Verified tokens kept for each refusal kept.
     private static let refusedDivisor = 8
+    /// And for each token on trial.
+    private static let onTrialDivisor = 64
 
-    /// - Parameter entriesMax: Verified tokens kept at most; an eighth as many refusals are kept beside them.
+    /// - Parameter entriesMax: Verified tokens kept at most, a power of two; an eighth as many refusals are kept beside them, and a sixty-fourth
+    ///   as many tokens are on trial.
     package init(entriesMax: Int) {
         verified = Places(placesMax: entriesMax)
         refused = Places(placesMax: max(2, entriesMax / Self.refusedDivisor))
+        onTrial = Array(repeating: nil, count: max(1, entriesMax / Self.onTrialDivisor))
+        doorkeeper = Doorkeeper(count: 2 * entriesMax)
         recent = Array(repeating: nil, count: Self.recentCount)
     }
 
@@ -69,12 +78,19 @@ package final class VerifiedTokenCache {
             hits += 1
             return last.reviewed
         }
-        let reviewed = find(token, by: verifier)
-        if reviewed.token != nil {
-            // Nobody looked for it in the table while it was here: it was used all the same.
-            if let last = recent[place] { verified.keep(last.reviewed) }
-            recent[place] = Recent(token: token, reviewed: reviewed)
+        let sha256 = SHA256Digest(hashing: token)
+        if let reviewed = find(sha256) {
+            hits += 1
+            if reviewed.token != nil {
+                // Nobody looked for it in the table while it was here: it was used all the same.
+                if let last = recent[place] { verified.keep(last.reviewed) }
+                recent[place] = Recent(token: token, reviewed: reviewed)
+            }
+            return reviewed
         }
+        misses += 1
+        let reviewed = ReviewedToken(sha256: sha256, outcome: verifier.verify(token, sha256: sha256))
+        keep(reviewed)
         return reviewed
     }
 
@@ -90,23 +106,30 @@ package final class VerifiedTokenCache {
         one.count == other.count && (unsafe memcmp(one, other, one.count)) == 0
     }
 
-    private func find(_ token: [UInt8], by verifier: TokenVerifier) -> ReviewedToken {
-        let sha256 = SHA256Digest(hashing: token)
-        if let reviewed = verified.find(sha256) ?? refused.find(sha256) {
-            hits += 1
-            return reviewed
-        }
-        misses += 1
-        let reviewed = ReviewedToken(sha256: sha256, outcome: verifier.verify(token, sha256: sha256))
-        switch reviewed.outcome {
-        case .verified: verified.keep(reviewed)
-        case .malformed, .untrusted: refused.keep(reviewed)
-        }
+    private func find(_ sha256: SHA256Digest) -> ReviewedToken? {
+        if let reviewed = verified.find(sha256) ?? refused.find(sha256) { return reviewed }
+        let slot = trialSlot(of: sha256)
+        guard let reviewed = onTrial[slot], reviewed.sha256 == sha256 else { return nil }
+        onTrial[slot] = nil
+        verified.keep(reviewed)
         return reviewed
     }
 
+    private func keep(_ reviewed: ReviewedToken) {
+        switch reviewed.outcome {
+        case .malformed, .untrusted: refused.keep(reviewed)
+        case .verified:
+            if doorkeeper.isKnown(reviewed.sha256.slotHash) { return verified.keep(reviewed) }
+            onTrial[trialSlot(of: reviewed.sha256)] = reviewed
+        }
+    }
+
+    private func trialSlot(of sha256: SHA256Digest) -> Int {
+        Int(truncatingIfNeeded: sha256.slotHash) & (onTrial.count - 1)
+    }
+
     /// How many outcomes are kept now.
-    package var count: Int { verified.count + refused.count }
+    package var count: Int { verified.count + refused.count + onTrial.count { $0 != nil } }
 }
 
 /// As many outcomes as it has places for. One that comes when all are taken takes the place of the next in turn that was not used

@@ -36,15 +36,18 @@ import Testing
         }
     }
 
-    @Test func aPartIsKeptWhileNobodyTakesItsSlot() {
+    @Test func aPartIsKeptUntilAnotherComesTwice() {
         var recent = RecentParts<Number, EntryPart>(count: 4)
         let seven = Number(number: 7)
         #expect(recent.part(for: seven).map(Self.line) == nil)
         recent.keep(Self.part(7), for: seven)
         recent.keep(Self.part(8), for: Number(number: 8))
         #expect(recent.part(for: seven).map(Self.line)?.contains(#""store":"mail-7""#) == true)
-        recent.keep(Self.part(11), for: Number(number: 11))
+        for number in [11, 19, 11, 27] { recent.keep(Self.part(number), for: Number(number: number)) }
+        #expect(recent.part(for: seven) != nil)
+        recent.keep(Self.part(27), for: Number(number: 27))
         #expect(recent.part(for: seven).map(Self.line) == nil)
+        #expect(recent.part(for: Number(number: 27)).map(Self.line)?.contains(#""store":"mail-27""#) == true)
     }
 
     /// What makes a slot: all bytes of a key, and the same for the same bytes wherever they lie.

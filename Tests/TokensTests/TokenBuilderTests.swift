@@ -105,6 +105,33 @@ import Testing
         #expect(cache.count <= 16 + 2)
     }
 
+    @Test func whatIsShownOnceIsNotKept() {
+        let cache = VerifiedTokenCache(entriesMax: 8)
+        let verifier = TokenDesk.verifier()
+        let used = (0..<8).map(token)
+        for token in used {
+            for _ in 0..<2 { _ = cache.review(token, by: verifier) }
+        }
+        for number in 100..<150 { _ = cache.review(token(number), by: verifier) }
+        #expect(cache.hits == 8 && cache.misses == 58 && cache.count == 9)
+        for token in used { _ = cache.review(token, by: verifier) }
+        #expect(cache.hits == 16 && cache.misses == 58)
+    }
+
+    /// Though it was let go in between.
+    @Test func whatIsShownAgainLaterIsKept() {
+        let cache = VerifiedTokenCache(entriesMax: 64)
+        let verifier = TokenDesk.verifier()
+        // The cache remembers 128 digests, each by its last bits: three that differ in them.
+        var slots: Set<UInt64> = []
+        let tokens = (0...).lazy.map(token).filter { slots.insert(SHA256Digest(hashing: $0).slotHash % 128).inserted }
+            .prefix(3).map { $0 }
+        for number in [0, 1, 2, 0, 1] { _ = cache.review(tokens[number], by: verifier) }
+        #expect(cache.hits == 0 && cache.misses == 5)
+        for number in [0, 1] { _ = cache.review(tokens[number], by: verifier) }
+        #expect(cache.hits == 2 && cache.misses == 5)
+    }
+
     @Test func itsSizeIsBoundedAndWhatIsUsedStays() {
         let cache = VerifiedTokenCache(entriesMax: 8)
         let verifier = TokenDesk.verifier()
