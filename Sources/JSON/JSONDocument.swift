@@ -83,6 +83,33 @@ final class JSONDocument: Sendable {
         return nil
     }
 
+    /// The same, where its value is of that kind.
+    func member(_ name: Span<UInt8>, of object: Int, _ kind: Node.Kind) -> Int? {
+        guard let place = member(name, of: object), nodes[place].kind == kind else { return nil }
+        return place
+    }
+
+    func integer(at place: Int) -> Int64 { nodes[place].integer }
+
+    /// An array's elements, where all are strings.
+    func strings(of array: Int) -> [JSONString]? { elements(of: array, .string) { string(at: $0) } }
+
+    /// An array's elements, where all are objects.
+    func objects(of array: Int) -> [JSONObject]? { elements(of: array, .object) { JSONObject(at: $0, in: self) } }
+
+    @inline(__always)
+    private func elements<Element>(of array: Int, _ kind: Node.Kind, _ element: (Int) -> Element) -> [Element]? {
+        let end = nodes[array].next
+        var elements: [Element] = []
+        var place = array + 1
+        while place < end {
+            guard nodes[place].kind == kind else { return nil }
+            elements.append(element(place))
+            place = nodes[place].next
+        }
+        return elements
+    }
+
     /// The nodes of an object's names; each has its value behind it.
     func names(of object: Int) -> [Int] {
         let end = nodes[object].next

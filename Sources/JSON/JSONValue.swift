@@ -45,50 +45,84 @@ func areEqual(_ one: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
     return true
 }
 
-/// An object: its members in the order in which they stand, no two of one name.
+/// An object: its members in the order in which they stand, no two of one name. Names are compared as bytes.
 package struct JSONObject: Sendable {
-    private enum Storage {
-        case read(JSONDocument, place: Int)
-        case made([(name: JSONString, value: JSONValue)])
+    /// Of a text that was read, with the object's node in it; nil where the members were made.
+    private let document: JSONDocument?
+    private let place: Int
+    private let made: [(name: JSONString, value: JSONValue)]?
+
+    init(at place: Int, in document: JSONDocument) {
+        self.document = document
+        self.place = place
+        made = nil
     }
-
-    private let storage: Storage
-
-    init(at place: Int, in document: JSONDocument) { storage = .read(document, place: place) }
 
     /// - Parameter members: no two of one name.
-    package init(members: [(name: JSONString, value: JSONValue)]) { storage = .made(members) }
-
-    package var members: [(name: JSONString, value: JSONValue)] {
-        switch storage {
-        case .read(let document, let place):
-            document.names(of: place).map { (document.string(at: $0), document.value(at: $0 + 1)) }
-        case .made(let members): members
-        }
+    package init(members: [(name: JSONString, value: JSONValue)]) {
+        document = nil
+        place = 0
+        made = members
     }
 
-    /// The member of that name, compared as bytes.
+    package var members: [(name: JSONString, value: JSONValue)] {
+        guard let document else { return made ?? [] }
+        return document.names(of: place).map { (document.string(at: $0), document.value(at: $0 + 1)) }
+    }
+
+    /// The member of that name.
     package subscript(_ name: String) -> JSONValue? {
-        switch storage {
-        case .read(let document, let place): document.member(name.utf8.span, of: place).map { document.value(at: $0) }
-        case .made(let members): members.first { $0.name.equals(name) }?.value
-        }
+        guard let document else { return made?.first { $0.name.equals(name) }?.value }
+        return document.member(name.utf8.span, of: place).map { document.value(at: $0) }
     }
 
     /// Is there a member of that name?
     package func has(_ name: String) -> Bool {
-        switch storage {
-        case .read(let document, let place): document.member(name.utf8.span, of: place) != nil
-        case .made(let members): members.contains { $0.name.equals(name) }
+        guard let document else { return self[name] != nil }
+        return document.member(name.utf8.span, of: place) != nil
+    }
+
+    /// The member of that name, where it is a string. This and the next ones make no value of a text that was read.
+    package func string(_ name: String) -> JSONString? {
+        guard let document else { return if case .string(let value) = self[name] { value } else { nil } }
+        return document.member(name.utf8.span, of: place, .string).map { document.string(at: $0) }
+    }
+
+    /// The member of that name, where it is an integer of 64 bits.
+    package func integer(_ name: String) -> Int64? {
+        guard let document else { return self[name]?.integer }
+        return document.member(name.utf8.span, of: place, .integer).map { document.integer(at: $0) }
+    }
+
+    /// The member of that name, where it is an object.
+    package func object(_ name: String) -> JSONObject? {
+        guard let document else { return self[name]?.object }
+        return document.member(name.utf8.span, of: place, .object).map { JSONObject(at: $0, in: document) }
+    }
+
+    /// The member of that name, where it is an array of strings alone.
+    package func strings(_ name: String) -> [JSONString]? {
+        guard let document else {
+            return self[name]?.array.flatMap { Self.all($0) { if case .string(let value) = $0 { value } else { nil } } }
         }
+        return document.member(name.utf8.span, of: place, .array).flatMap { document.strings(of: $0) }
+    }
+
+    /// The member of that name, where it is an array of objects alone.
+    package func objects(_ name: String) -> [JSONObject]? {
+        guard let document else { return self[name]?.array.flatMap { Self.all($0) { $0.object } } }
+        return document.member(name.utf8.span, of: place, .array).flatMap { document.objects(of: $0) }
+    }
+
+    private static func all<Element>(_ values: [JSONValue], _ element: (JSONValue) -> Element?) -> [Element]? {
+        let elements = values.compactMap(element)
+        return elements.count == values.count ? elements : nil
     }
 
     /// The first member's name that is none of these.
     package func firstName(notAmong known: [String]) -> JSONString? {
-        switch storage {
-        case .read(let document, let place): document.firstName(of: place, notAmong: known)
-        case .made(let members): members.map(\.name).first { !known.contains(where: $0.equals) }
-        }
+        guard let document else { return made?.lazy.map(\.name).first { !known.contains(where: $0.equals) } }
+        return document.firstName(of: place, notAmong: known)
     }
 }
 

@@ -153,7 +153,8 @@ extension Span where Element == UInt8 {
     }
 
     /// The eight bytes from `offset`, all of which are inside, in the machine's order.
-    private func eightBytes(_ offset: Int) -> UInt64 {
+    @inline(__always)
+    func eightBytes(_ offset: Int) -> UInt64 {
         unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
     }
 

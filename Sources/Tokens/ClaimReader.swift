@@ -13,7 +13,7 @@ struct ClaimReader {
     }
 
     func string(_ name: String, bytesMax: Int) throws(MalformedToken) -> JSONString {
-        guard case .string(let value) = object[name], (1...bytesMax).contains(value.count) else {
+        guard let value = object.string(name), (1...bytesMax).contains(value.count) else {
             throw expected(name, "a string of 1 to \(bytesMax) bytes")
         }
         return value
@@ -21,7 +21,7 @@ struct ClaimReader {
 
     /// A number without fraction or exponent: two readers must not round it to two times.
     func integer(_ name: String) throws(MalformedToken) -> Int64 {
-        guard let value = object[name]?.integer else { throw expected(name, "an integer, in seconds") }
+        guard let value = object.integer(name) else { throw expected(name, "an integer, in seconds") }
         return value
     }
 
@@ -29,7 +29,7 @@ struct ClaimReader {
     func object<Value>(
         _ name: String, _ read: (ClaimReader) throws(MalformedToken) -> Value
     ) throws(MalformedToken) -> Value {
-        guard let value = object[name]?.object else { throw expected(name, "an object") }
+        guard let value = object.object(name) else { throw expected(name, "an object") }
         do throws(MalformedToken) { return try read(ClaimReader(object: value)) } catch { throw error.within(name) }
     }
 
@@ -43,28 +43,24 @@ struct ClaimReader {
     /// A non-empty array of non-empty strings.
     /// - Parameter bytesMax: of each.
     func strings(_ name: String, bytesMax: Int = TokenLimits.tokenBytesMax) throws(MalformedToken) -> [JSONString] {
-        guard let list = object[name]?.array, !list.isEmpty else {
-            throw expected(name, "a non-empty array of strings")
-        }
-        var strings: [JSONString] = []
-        for value in list {
-            guard case .string(let string) = value, (1...bytesMax).contains(string.count) else {
-                throw expected(name, "strings of 1 to \(bytesMax) bytes")
-            }
-            strings.append(string)
+        guard let strings = object.strings(name), !strings.isEmpty,
+            strings.allSatisfy({ (1...bytesMax).contains($0.count) })
+        else {
+            throw object[name]?.array.map(\.isEmpty) == false
+                ? expected(name, "strings of 1 to \(bytesMax) bytes") : expected(name, "a non-empty array of strings")
         }
         return strings
     }
 
     func jurisdiction(_ name: String) throws(MalformedToken) -> Jurisdiction {
-        guard let text = object[name]?.utf8, let code = Jurisdiction(utf8: text) else {
+        guard let text = object.string(name)?.utf8, let code = Jurisdiction(utf8: text) else {
             throw expected(name, "an ISO 3166 code such as IE or US-CA")
         }
         return code
     }
 
     func time(_ name: String) throws(MalformedToken) -> Timestamp {
-        guard let text = object[name]?.utf8, let time = Timestamp(rfc3339: text) else {
+        guard let text = object.string(name)?.utf8, let time = Timestamp(rfc3339: text) else {
             throw expected(name, "a time of RFC 3339")
         }
         return time
@@ -72,14 +68,14 @@ struct ClaimReader {
 
     /// A string, or a non-empty array of strings (RFC 7519, section 4.1.3).
     func audience() throws(MalformedToken) -> [JSONString] {
-        if case .string = object["aud"] { return [try string("aud", bytesMax: TokenLimits.identifierBytesMax)] }
+        if object.string("aud") != nil { return [try string("aud", bytesMax: TokenLimits.identifierBytesMax)] }
         return try strings("aud", bytesMax: TokenLimits.identifierBytesMax)
     }
 
     /// `cnf` (RFC 7800) with `x5t#S256` (RFC 8705, section 3.1) alone.
     static func certificate(_ confirmation: ClaimReader) throws(MalformedToken) -> [UInt8] {
         try confirmation.allow(only: ["x5t#S256"])
-        guard let text = confirmation.object["x5t#S256"]?.utf8, let digest = Base64.url.decode(text.span),
+        guard let text = confirmation.object.string("x5t#S256")?.utf8, let digest = Base64.url.decode(text.span),
             digest.count == 32
         else { throw confirmation.expected("x5t#S256", "the base64url SHA-256 of a certificate") }
         return digest

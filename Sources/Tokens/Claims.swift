@@ -76,29 +76,39 @@ extension Claims {
         notBeforeSeconds = try claims.integer("nbf")
         expiresSeconds = try claims.integer("exp")
         certificate = try claims.object(optional: "cnf", ClaimReader.certificate)
-        guard let details = object["authorization_details"]?.array,
+        guard let details = object.objects("authorization_details"),
             (1...TokenLimits.elementsMax).contains(details.count)
-        else { throw .claim(path: "authorization_details", expected: "1 to \(TokenLimits.elementsMax) objects") }
+        else { throw Self.notObjects(object["authorization_details"]?.array) }
         var elements: [GrantElement] = []
+        elements.reserveCapacity(details.count)
         for (index, detail) in details.enumerated() {
-            let path = { "authorization_details[\(index)]" }
-            guard let object = detail.object else { throw .claim(path: path(), expected: "an object") }
-            do throws(MalformedToken) { elements.append(try GrantElement(ClaimReader(object: object))) } catch {
-                throw error.within(path())
+            do throws(MalformedToken) { elements.append(try GrantElement(ClaimReader(object: detail))) } catch {
+                throw error.within("authorization_details[\(index)]")
             }
         }
         self.elements = elements
         legalBasis = try claims.object("legal_basis", LegalBasis.init)
     }
+
+    private static func notObjects(_ details: [JSONValue]?) -> MalformedToken {
+        if let details, (1...TokenLimits.elementsMax).contains(details.count),
+            let index = details.firstIndex(where: { $0.object == nil })
+        {
+            return .claim(path: "authorization_details[\(index)]", expected: "an object")
+        }
+        return .claim(path: "authorization_details", expected: "1 to \(TokenLimits.elementsMax) objects")
+    }
 }
 
 extension GrantElement {
+    private static let memberNames = ["type", "jurisdiction", "datacenters", "mailboxes", "data", "received"]
+
     fileprivate init(_ element: ClaimReader) throws(MalformedToken) {
-        guard case .string(let type) = element.object["type"], type.equals("mailbox-read") else {
+        guard element.object.string("type")?.equals("mailbox-read") == true else {
             throw element.expected("type", "\"mailbox-read\"")
         }
         // RFC 9396, section 5: a member that nobody understands may have been meant to narrow the grant.
-        try element.allow(only: ["type", "jurisdiction", "datacenters", "mailboxes", "data", "received"])
+        try element.allow(only: Self.memberNames)
         let jurisdiction = try element.jurisdiction("jurisdiction")
         let datacenters = try element.object.has("datacenters") ? element.strings("datacenters").map(\.text) : nil
         var mailboxes: [MailboxPattern] = []

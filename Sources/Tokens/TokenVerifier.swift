@@ -23,20 +23,19 @@ package struct TokenVerifier: Sendable {
         verify(token, sha256: SHA256Digest(hashing: token))
     }
 
-    func verify(_ token: [UInt8], sha256: SHA256Digest) -> TokenOutcome {
+    /// - Parameter known: headers that need not be read again; that of this token is kept there when it verifies.
+    func verify(_ token: [UInt8], sha256: SHA256Digest, known: KnownHeaders? = nil) -> TokenOutcome {
         let jws: CompactJWS
         let claims: Claims
         do throws(MalformedToken) {
-            (jws, claims) = try Self.parse(token)
+            jws = try CompactJWS(
+                parsing: token, type: Self.tokenType, bytesMax: TokenLimits.tokenBytesMax, known: known)
+            claims = try Claims(try jws.claims(bytesMax: TokenLimits.tokenBytesMax))
         } catch { return .malformed(error) }
         guard let issuer = issuers[claims.issuer] else { return .untrusted(.unknownIssuer(claims.issuer.text)) }
         do throws(UntrustedToken) { try jws.verify(by: issuer.keys) } catch { return .untrusted(error) }
-        return .verified(VerifiedToken(sha256: sha256, keyID: jws.keyID.text, claims: claims, issuer: issuer))
-    }
-
-    private static func parse(_ token: [UInt8]) throws(MalformedToken) -> (CompactJWS, Claims) {
-        let jws = try CompactJWS(parsing: token, type: tokenType, bytesMax: TokenLimits.tokenBytesMax)
-        return (jws, try Claims(try jws.claims(bytesMax: TokenLimits.tokenBytesMax)))
+        known?.keep(jws)
+        return .verified(VerifiedToken(sha256: sha256, keyID: jws.header.keyIDText, claims: claims, issuer: issuer))
     }
 }
 
@@ -49,8 +48,8 @@ package struct UnverifiedToken: Sendable {
     package init(parsing token: [UInt8]) throws(MalformedToken) {
         let jws = try CompactJWS(
             parsing: token, type: TokenVerifier.tokenType, bytesMax: TokenLimits.tokenBytesMax)
-        algorithm = jws.algorithm
-        keyID = jws.keyID.text
+        algorithm = jws.header.algorithm
+        keyID = jws.header.keyIDText
         claims = try Claims(try jws.claims(bytesMax: TokenLimits.tokenBytesMax))
     }
 }
@@ -70,7 +69,6 @@ package final class VerifiedToken: Sendable {
     init(sha256: SHA256Digest, keyID: String, claims: Claims, issuer: Issuer) {
         self.sha256 = sha256
         self.keyID = keyID
-        self.claims = claims
         self.issuer = issuer
         lasting = Grant(
             subject: PrincipalName(claims.subject.text), audience: claims.audience.map(\.text),
@@ -81,6 +79,8 @@ package final class VerifiedToken: Sendable {
             lifetimeSecondsMax: issuer.lifetimeSecondsMax(claims.legalBasis.instrument),
             allowsPrefixes: issuer.allowsPrefixes)
         unrevoked = .verified(lasting)
+        // The last that is done with them: they are moved, not copied.
+        self.claims = claims
     }
 
     package var tokenID: String { claims.tokenID.text }

@@ -46,6 +46,7 @@ package final class VerifiedTokenCache {
     /// Verified once, by the digest: each has one slot, which the next one takes from it.
     private var onTrial: [ReviewedToken?]
     private var doorkeeper: Doorkeeper
+    private let headers = KnownHeaders()
     /// The last ones that were shown again, by their bytes, which a hash says less quickly.
     private var recent: [Recent?]
 
@@ -89,7 +90,7 @@ package final class VerifiedTokenCache {
             return reviewed
         }
         misses += 1
-        let reviewed = ReviewedToken(sha256: sha256, outcome: verifier.verify(token, sha256: sha256))
+        let reviewed = ReviewedToken(sha256: sha256, outcome: verifier.verify(token, sha256: sha256, known: headers))
         keep(reviewed)
         return reviewed
     }

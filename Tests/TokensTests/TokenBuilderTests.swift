@@ -124,8 +124,11 @@ import Testing
         let verifier = TokenDesk.verifier()
         // The cache remembers 128 digests, each by its last bits: three that differ in them.
         var slots: Set<UInt64> = []
-        let tokens = (0...).lazy.map(token).filter { slots.insert(SHA256Digest(hashing: $0).slotHash % 128).inserted }
-            .prefix(3).map { $0 }
+        var tokens: [[UInt8]] = []
+        for number in 0..<1000 where tokens.count < 3 {
+            let token = token(number)
+            if slots.insert(SHA256Digest(hashing: token).slotHash % 128).inserted { tokens.append(token) }
+        }
         for number in [0, 1, 2, 0, 1] { _ = cache.review(tokens[number], by: verifier) }
         #expect(cache.hits == 0 && cache.misses == 5)
         for number in [0, 1] { _ = cache.review(tokens[number], by: verifier) }
